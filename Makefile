@@ -1,0 +1,55 @@
+# Two words do everything: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+UV := $(BIN)/uv pip install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench collector clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Create .venv and install trilemma with everything
+
+$(VENV)/.installed: pyproject.toml tests/constraints.txt
+	@echo "==> creating $(VENV) and installing trilemma[dev] (a minute or two the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "trilemma needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set one with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint tests/constraints.txt uv
+	@$(UV) --python $(BIN)/python --constraint tests/constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.installed
+	@echo "==> creating $(OLDEST) with the oldest provider SDKs that trilemma supports"
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic httpx pytest pytest-asyncio pytest-randomly pytest-timeout
+	@touch $@
+
+demo: $(VENV)/.installed ## Run a small LLM app, trace it, store it, and print what to change
+	@$(BIN)/python -m tests.demo
+
+test: $(VENV)/.installed $(OLDEST)/.installed lint ## Set up everything and pass all tests
+	@echo "==> tests, newest provider SDKs"
+	@$(BIN)/python -m pytest
+	@echo "==> provider tests, oldest provider SDKs"
+	@$(OLDEST)/bin/python -m pytest tests/instrumentation/providers
+
+lint: $(VENV)/.installed ## Check style, format and types
+	@echo "==> ruff, mypy"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed ## Let ruff lay out the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(VENV)/.installed ## Measure overhead, receiver speed and storage against peers and floors
+	@$(BIN)/python -m tests.bench
+
+collector: $(VENV)/.installed ## Build the OpenTelemetry Collector with the official builder (needs Go >= 1.26)
+	@$(BIN)/python -m trilemma_collector.build
+
+clean: ## Remove what the commands above made
+	rm -rf $(VENV) $(OLDEST) .cache .mypy_cache .ruff_cache .pytest_cache build dist

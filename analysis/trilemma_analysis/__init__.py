@@ -1,0 +1,1 @@
+"""Own what turns rows into decisions: questions in SQL, statistics, findings, reports."""

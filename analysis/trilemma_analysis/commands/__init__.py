@@ -1,0 +1,1 @@
+"""Hold one module per `trilemma` subcommand; each has configure(parser) and run(args)."""

@@ -1,0 +1,88 @@
+"""Own the ``trilemma`` command: it finds a subcommand's module and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import TYPE_CHECKING, Protocol, cast
+
+from trilemma.errors import MissingExtraError, TrilemmaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+# command: (module, extra that brings its dependencies, help). A module is imported only when its command runs.
+COMMANDS: dict[str, tuple[str, str | None, str]] = {
+    "run": ("trilemma.commands.run", None, "run a Python program with every LLM call traced, without code"),
+    "up": (
+        "trilemma_collector.commands.up",
+        "local",
+        "receive OTLP and serve ClickHouse over HTTP, in one process",
+    ),
+    "migrate": ("trilemma_collector.commands.migrate", "local", "bring a store's schema up to date"),
+    "import": ("trilemma_analysis.commands.import_logs", "analysis", "load log files as spans by a mapping file"),
+    "report": ("trilemma_analysis.commands.report", "analysis", "compare combinations per task, with uncertainty"),
+}
+
+
+class Command(Protocol):
+    """What a subcommand's module offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code: 0 done, 1 a named error, 2 wrong usage, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), None)
+    try:
+        parser = _build_parser(name)
+        args = parser.parse_args(words)
+        if args.command is None:
+            parser.print_help()
+            return EXIT_USAGE
+        return _load(args.command).run(args)
+    except TrilemmaError as error:
+        print(f"trilemma: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Build the parser; only the chosen command's module is imported to add its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="trilemma", description="Manage quality, cost and latency of LLM features per business task."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (_, _, help_text) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        if name == chosen:
+            _load(name).configure(sub)
+    return parser
+
+
+def _load(name: str) -> Command:
+    module, extra, _ = COMMANDS[name]
+    try:
+        return cast("Command", importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if extra is None or (error.name or "").partition(".")[0].startswith("trilemma"):
+            raise
+        raise MissingExtraError(
+            f"`trilemma {name}` needs the Python package {error.name!r}, which is not installed. "
+            f"Install it with: pip install 'trilemma[{extra}]'"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
