@@ -7,6 +7,7 @@
     │   ├── MissingExtraError   a command needs an extra that is not installed
     │   └── ProviderNotFoundError  a provider was asked for by name and its SDK is not there
     ├── CollectorError          the embedded collector cannot start or go on
+    │   ├── CollectorBuildError the official builder could not build the production collector
     │   ├── PortInUseError
     │   └── DataDirectoryError  locked by another process, unreadable, truncated
     ├── StoreError              the ClickHouse store cannot be reached or refuses
@@ -17,6 +18,7 @@ Each message names the thing, the value and the next step.
 """
 
 __all__ = [
+    "CollectorBuildError",
     "CollectorError",
     "ConfigurationError",
     "DataDirectoryError",
@@ -48,6 +50,10 @@ class ProviderNotFoundError(ConfigurationError):
 
 class CollectorError(TrilemmaError):
     """Say why the embedded collector cannot start or go on."""
+
+
+class CollectorBuildError(CollectorError):
+    """Say why the production collector could not be built, and where the builder's log is."""
 
 
 class PortInUseError(CollectorError):
