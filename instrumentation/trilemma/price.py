@@ -1,0 +1,210 @@
+"""Own what a call cost: the provider's own figure where it gives one, else the price table, else nothing.
+
+The table is loaded once, late and off the caller's time (``load_soon``). Rates are looked up once per model, tier and
+period, then a price is a few multiplications.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trilemma.price_table import Quote, Rates
+
+__all__ = ["load_soon", "price_call"]
+
+_PER = 1_000_000  # rates are per million units
+_MAX_QUOTES = 2048  # models x tiers a process sees; beyond it the cache starts anew
+_quotes: dict[tuple[Any, ...], Quote] = {}
+_quoted_snapshot: Any = None
+_price_version = ""
+_table: Any = None  # the module trilemma.price_table once loaded, False when it cannot be
+_loading = threading.Lock()
+_LOAD_LIMIT_S = 5.0  # loading takes 0.2 s
+_log = logging.getLogger(__name__)
+
+
+def price_call(record: Mapping[str, Any], started_at_s: float) -> Mapping[str, Any]:
+    """Price a call record (registry names) that started at `started_at_s` (Unix seconds).
+
+    Returns registry names: ``cost`` in total and in parts, ``cost_currency``, ``cost_source``, ``price_version``; or
+    ``cost_source`` "unpriced" with ``unpriced_reason`` and no cost. Never raises for what a provider may send.
+    Source of rates: the genai-prices table; of the provider's own figure: ``record["cost"]``.
+    """
+    reported = record.get("cost")
+    if reported is not None and _is_amount(reported):
+        return {
+            "cost": float(reported),
+            "cost_currency": record.get("cost_currency") or "USD",
+            "cost_source": "provider",
+        }
+    if record.get("input_tokens") is None and record.get("output_tokens") is None:
+        return _price_without_usage(record)
+    try:
+        quote = _find_quote(record, started_at_s)
+    except TypeError:  # an unhashable model name or the like
+        return _unpriced("model")
+    if quote is None:
+        return _unpriced("table")
+    return _unpriced(quote.reason) if quote.reason else _multiply(record, quote)
+
+
+def load_soon() -> None:
+    """Start loading the price table in the background, so that the wait for the provider's answer hides it."""
+    if _table is None:
+        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
+            threading.Thread(target=_load_table, name="trilemma-prices", daemon=False).start()
+
+
+def _find_quote(record: Mapping[str, Any], started_at_s: float) -> Quote | None:
+    """Return the rates for the record, from the cache while they hold."""
+    get = record.get
+    key = (
+        get("provider"),
+        get("server_address"),
+        get("response_model"),
+        get("request_model"),
+        get("service_tier") or get("request_service_tier"),
+        get("batch"),
+    )
+    quote = _quotes.get(key)
+    if quote is not None and quote.start_s <= started_at_s < quote.end_s and _table.get_snapshot() is _quoted_snapshot:
+        return quote
+    return _look_up(key, started_at_s)
+
+
+def _look_up(key: tuple[Any, ...], started_at_s: float) -> Quote | None:
+    global _quoted_snapshot, _price_version
+    table = _table or _load_table()
+    if not table:
+        return None
+    snapshot = table.get_snapshot()
+    if snapshot is not _quoted_snapshot or len(_quotes) >= _MAX_QUOTES:
+        _quotes.clear()
+        _quoted_snapshot, _price_version = snapshot, table.name_version(snapshot)
+    words = (value if isinstance(value, str) else None for value in key[:-1])
+    quote: Quote = table.quote_call(table.Call(*words, batch=bool(key[-1])), started_at_s, snapshot)
+    _quotes[key] = quote
+    return quote
+
+
+def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
+    """Multiply the counts of each exclusive kind of unit with its rate; contradictory counts have no price."""
+    get = record.get
+    if get("output_tokens") is None and quote.has_output and get("operation") != "embeddings":
+        return _unpriced("usage")
+    total_input, output = get("input_tokens") or 0, get("output_tokens") or 0
+    cached, written, written_1h = get("cache_read_tokens"), get("cache_write_tokens"), get("cache_write_1h_tokens") or 0
+    audio_input, audio_output, reasoning = (0, 0, 0) if quote.plain else _read_kinds(record)
+    try:
+        written_5m = (written or 0) - written_1h
+        plain_input = total_input - (cached or 0) - (written or 0) - audio_input
+        plain_output = output - audio_output - reasoning
+        if (
+            min(plain_input, plain_output, cached or 0, written_5m, written_1h, audio_input, audio_output, reasoning)
+            < 0
+            or (cached and audio_input and quote.split_unknown)
+            or (output and not quote.has_output)
+        ):
+            return _unpriced("usage")
+        rates = _choose_rates(quote, total_input)
+        parts = {
+            "cost_input": plain_input * rates.input + audio_input * rates.audio_input,
+            "cost_output": plain_output * rates.output
+            + audio_output * rates.audio_output
+            + reasoning * rates.reasoning,
+        }
+        if cached is not None:
+            parts["cost_cache_read"] = cached * rates.cache_read / _PER
+        if written is not None:
+            parts["cost_cache_write"] = (written_5m * rates.cache_write + written_1h * rates.cache_write_1h) / _PER
+        if other := rates.request + (get("web_search_count") or 0) * rates.search:
+            parts["cost_other"] = other / _PER
+        return _state(parts)
+    except TypeError:  # a count that is no number
+        return _unpriced("usage")
+
+
+def _choose_rates(quote: Quote, input_tokens: int) -> Rates:
+    for threshold, rates in quote.bands:
+        if input_tokens > threshold:
+            return rates
+    return quote.bands[-1][1]
+
+
+def _read_kinds(record: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return the audio input, audio output and reasoning tokens, for the models that price them apart."""
+    names = ("audio_input_tokens", "audio_output_tokens", "reasoning_tokens")
+    return tuple(record.get(name) or 0 for name in names)  # type: ignore[return-value]
+
+
+def _state(parts: dict[str, Any]) -> Mapping[str, Any]:
+    total = sum(parts.values())
+    if not _is_amount(total):
+        return _unpriced("usage")
+    parts["cost"] = total
+    parts["cost_currency"] = "USD"
+    parts["cost_source"] = "price_table"
+    parts["price_version"] = _price_version
+    return parts
+
+
+def _price_without_usage(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Price a call that reported no tokens: 0 where the provider refused it before any work, else unknown.
+
+    Providers do not bill a request they answered with an error. "If your request fails with a 400 or 500 error, you
+    won't be charged for the tokens used" (Gemini API billing FAQ). Excepted: time-outs, where work may have been done,
+    and Azure's 400, which its content filter also sends after billed work (Azure OpenAI, "Manage costs").
+    """
+    status = record.get("http_status")
+    refused = isinstance(status, int) and status >= 400 and status not in {408, 499, 504}
+    if refused and not (status == 400 and str(record.get("provider")).startswith("azure")):
+        return {"cost": 0.0, "cost_currency": "USD", "cost_source": "not_billed"}
+    return _unpriced("usage")
+
+
+def _unpriced(reason: str) -> Mapping[str, Any]:
+    return {"cost_source": "unpriced", "unpriced_reason": reason}
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _load_table() -> Any:
+    """Import the table once; False when it cannot be, so that no later call tries again."""
+    global _table  # noqa: PLW0603 - one table per process
+    with _loading:
+        if _table is None:
+            try:
+                from trilemma import price_table
+            except Exception as error:  # noqa: BLE001 - a broken table must not break a call: its calls stay unpriced
+                _log.warning(
+                    "the price table cannot be loaded, so calls stay unpriced: %r. Reinstall genai-prices", error
+                )
+                _table = False
+            else:
+                price_table.get_snapshot()
+                _table = price_table
+        return _table
+
+
+def _hold_table() -> None:
+    """Wait for an import in progress: a fork amid it would leave the child a module lock that nobody releases."""
+    _loading.acquire(timeout=_LOAD_LIMIT_S)
+
+
+def _free_table() -> None:
+    global _loading  # noqa: PLW0603 - one lock per process
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold_table, after_in_parent=_free_table, after_in_child=_free_table)
