@@ -116,10 +116,11 @@ def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
             return _unpriced("usage")
         rates = _choose_rates(quote, total_input)
         parts = {
-            "cost_input": plain_input * rates.input + audio_input * rates.audio_input,
-            "cost_output": plain_output * rates.output
-            + audio_output * rates.audio_output
-            + reasoning * rates.reasoning,
+            "cost_input": (plain_input * rates.input + audio_input * rates.audio_input) / _PER,
+            "cost_output": (
+                plain_output * rates.output + audio_output * rates.audio_output + reasoning * rates.reasoning
+            )
+            / _PER,
         }
         if cached is not None:
             parts["cost_cache_read"] = cached * rates.cache_read / _PER
