@@ -1,5 +1,6 @@
 -- Why: each span is stored once, typed: a call to a provider in stored_calls, a task's span in stored_tasks, any other
 -- span in stored_spans. A span delivered twice has the same sorting key and becomes one row (ReplacingMergeTree, FINAL).
+-- A length of 0 ns says that it is not known (imported logs may not have it): duration_s is NULL then, not 0.
 
 CREATE TABLE IF NOT EXISTS {database}.incoming_spans
 (
@@ -521,19 +522,19 @@ FROM {database}.otel_traces;
 
 CREATE OR REPLACE VIEW {database}.spans AS
 SELECT
-    trace_id, span_id, parent_span_id, started_at, duration_ns / 1e9 AS duration_s, name, kind, service_name, scope_name,
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
     scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
     event_names, event_attributes, link_trace_ids, link_span_ids
 FROM {database}.stored_calls FINAL
 UNION ALL
 SELECT
-    trace_id, span_id, parent_span_id, started_at, duration_ns / 1e9 AS duration_s, name, kind, service_name, scope_name,
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
     scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
     event_names, event_attributes, link_trace_ids, link_span_ids
 FROM {database}.stored_tasks FINAL
 UNION ALL
 SELECT
-    trace_id, span_id, parent_span_id, started_at, duration_ns / 1e9 AS duration_s, name, kind, service_name, scope_name,
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
     scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
     event_names, event_attributes, link_trace_ids, link_span_ids
 FROM {database}.stored_spans FINAL;
@@ -544,7 +545,7 @@ SELECT
     span_id,
     parent_span_id,
     started_at,
-    duration_ns / 1e9 AS duration_s,
+    nullIf(duration_ns, 0) / 1e9 AS duration_s,
     service_name,
     scope_name,
     status_code,

@@ -108,7 +108,7 @@ FROM
 (
     SELECT
         run.*,
-        run.duration_ns / 1e9 AS duration_s,
+        nullIf(run.duration_ns, 0) / 1e9 AS duration_s,
         run.started_at + toIntervalNanosecond(run.duration_ns) AS ended_at,
         (run.outcome, run.failure_mode, run.outcome_source, run.value, ended_at) AS own,
         if(late.fact.5 > ended_at OR (run.outcome = '' AND late.fact.1 != ''), late.fact, own) AS last
