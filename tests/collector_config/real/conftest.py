@@ -1,0 +1,57 @@
+"""Own the fixtures of the production collector: its binary, built once, and processes and sinks that always end."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+import trilemma.errors
+from trilemma_collector.build import build_collector
+
+from tests.collector_config.real.collector_process import CollectorProcess
+from tests.collector_config.real.otlp import OtlpSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class StartCollector(Protocol):
+    """Start a collector with layers of configuration and variables of its environment."""
+
+    def __call__(self, *layers: str, **env: str) -> CollectorProcess:
+        """Return it once it is healthy."""
+
+
+@pytest.fixture(scope="session")
+def collector_binary() -> Path:
+    """Build the collector, or take it from the cache; skip without Go, except in CI, where that is a failure."""
+    try:
+        return build_collector()
+    except trilemma.errors.ConfigurationError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def start_collector(collector_binary: Path, tmp_path: Path) -> Iterator[StartCollector]:
+    """Start collectors by their layers; all are ended after the test."""
+    with ExitStack() as stack:
+
+        def start(*layers: str, **env: str) -> CollectorProcess:
+            collector = CollectorProcess(collector_binary, layers, tmp_path, env)
+            stack.callback(collector.kill)
+            return collector.start()
+
+        yield start
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    """Receive OTLP in this process."""
+    sink = OtlpSink()
+    yield sink
+    sink.close()
