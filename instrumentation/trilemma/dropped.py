@@ -1,0 +1,64 @@
+"""Own the ending of calls whose stream nobody holds any more, and of those still open when the process exits.
+
+A finalizer may run inside the garbage collector, while its thread holds a lock of the span processor that ending a
+span would ask for again. So what the collector finds waits until the next call begins or ends, or the process exits;
+its span carries the time of the last chunk all the same.
+"""
+
+import atexit
+import gc
+import threading
+import weakref
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
+
+__all__ = ["end_dropped", "end_late", "track"]
+
+
+class _Call(Protocol):
+    def end(self, stream_end: str | None = None, error: BaseException | None = None) -> None: ...
+
+
+_late: "SimpleQueue[_Call]" = SimpleQueue()
+_open: "weakref.WeakSet[_Call]" = weakref.WeakSet()
+_collecting_thread = 0
+_watching = False
+
+
+def track(call: _Call) -> None:
+    """Remember an open stream."""
+    global _watching  # noqa: PLW0603  # the process has one garbage collector and one exit
+    if not _watching:
+        # Only now: exit handlers run last first, and the tracer provider that must still work is registered by now.
+        _watching = True
+        atexit.register(_end_open)
+        gc.callbacks.append(_note_collection)
+    _open.add(call)
+
+
+def end_dropped(call: _Call) -> None:
+    """End a call whose stream was dropped: now, or later where the garbage collector dropped it."""
+    if _collecting_thread == threading.get_ident():
+        _late.put(call)
+    else:
+        call.end("abandoned")
+
+
+def end_late() -> None:
+    """End the calls that wait. Call it where no lock is held."""
+    while not _late.empty():
+        try:
+            _late.get_nowait().end("abandoned")
+        except Empty:
+            return
+
+
+def _end_open() -> None:
+    end_late()
+    for call in list(_open):
+        call.end("abandoned")
+
+
+def _note_collection(phase: str, _: dict[str, Any]) -> None:
+    global _collecting_thread  # noqa: PLW0603
+    _collecting_thread = threading.get_ident() if phase == "start" else 0

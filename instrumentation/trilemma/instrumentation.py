@@ -1,0 +1,88 @@
+"""Own switching the instrumentation on and off: which provider SDKs are patched, and when."""
+
+import sys
+from collections.abc import Iterable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import wrapt
+
+from trilemma import guard
+from trilemma.engine import Clock, Engine
+from trilemma.errors import ProviderNotFoundError
+from trilemma.patching import Patches
+from trilemma.providers import PROVIDERS, load_provider
+from trilemma.telemetry import use_providers
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["instrument", "uninstrument"]
+
+_engine: Engine | None = None
+_patches = Patches()
+_wanted: set[str] = set()
+_patched: set[str] = set()
+_hooked: set[str] = set()
+
+
+def instrument(
+    providers: Iterable[str] | None = None,
+    *,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
+    logger_provider: "LoggerProvider | None" = None,
+    clock: Clock | None = None,
+) -> None:
+    """Make every call to an LLM provider a span, from now on; instrumenting twice does nothing more.
+
+    `providers` are names out of `trilemma.providers.PROVIDERS`; without it, all whose SDK is installed. An SDK that is
+    imported later is patched then. Raises ProviderNotFoundError for a name that is unknown or not installed.
+    """
+    global _engine  # noqa: PLW0603  # a process is instrumented once
+    names = _check_names(providers)
+    if _engine is None:
+        use_providers(tracer_provider, logger_provider)
+        _engine = Engine(clock, tracer_provider, meter_provider)
+    _wanted.update(names)
+    for name in names:
+        if name in sys.modules:
+            _patch(name, sys.modules[name])
+        elif name not in _hooked:
+            _hooked.add(name)
+            wrapt.register_post_import_hook(partial(_patch, name), name)
+
+
+def uninstrument() -> None:
+    """Restore every SDK exactly; streams being read still end their spans."""
+    global _engine  # noqa: PLW0603  # see instrument
+    _patches.restore()
+    _wanted.clear()
+    _patched.clear()
+    _engine = None
+
+
+def _check_names(providers: Iterable[str] | None) -> list[str]:
+    if providers is None:
+        return list(PROVIDERS)
+    names = [providers] if isinstance(providers, str) else list(providers)
+    for name in names:
+        if name not in PROVIDERS:
+            raise ProviderNotFoundError(f"unknown provider {name!r}; known are {', '.join(sorted(PROVIDERS))}")
+        if name not in sys.modules and find_spec(name) is None:
+            raise ProviderNotFoundError(f"provider {name!r} needs its SDK, which is not installed: pip install {name}")
+    return names
+
+
+@guard.guarded
+def _patch(name: str, sdk: ModuleType) -> None:
+    if _engine is None or name not in _wanted or name in _patched:
+        return
+    _patched.add(name)
+    provider = load_provider(name)
+    import_module(f"trilemma.{provider.transport}").patch(provider, sdk, _engine, _patches)

@@ -1,0 +1,118 @@
+"""Describe Anthropic's API: messages, their beta, counting tokens."""
+
+from typing import Any
+
+from trilemma.providers.spec import Endpoint, NativeTracer, Provider
+
+# The field of a content block that each kind of delta adds to; text is kept as a list of pieces.
+_DELTA_FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+
+
+def fold_message(body: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Merge a stream event into the message."""
+    kind = event.get("type")
+    if kind == "content_block_delta":
+        delta = event.get("delta") or {}
+        field = _DELTA_FIELDS.get(delta.get("type") or "")
+        if field is None:
+            return False
+        block, piece = _find_block(body, event.get("index")), delta.get(field)
+        if piece and type(piece) is str:
+            block.setdefault(field, []).append(piece)
+            return True
+    elif kind == "content_block_start":
+        started = event.get("content_block") or {}
+        _find_block(body, event.get("index")).update({key: value for key, value in started.items() if value != ""})
+    elif kind == "message_start":
+        body.update(event.get("message") or {})
+        body["content"] = []
+        # Its output count is a placeholder; the first true one is in message_delta.
+        body["usage"] = {key: value for key, value in (body.get("usage") or {}).items() if key != "output_tokens"}
+    elif kind == "message_delta":
+        body.update(event.get("delta") or {})
+        usage = event.get("usage") or {}
+        body.setdefault("usage", {}).update({key: value for key, value in usage.items() if value is not None})
+    return False
+
+
+def _find_block(body: dict[str, Any], index: Any) -> dict[str, Any]:
+    blocks = body.setdefault("content", [])
+    if type(index) is not int or not 0 <= index < 1024:
+        index = len(blocks)
+    while len(blocks) <= index:
+        blocks.append({})
+    block: dict[str, Any] = blocks[index]
+    return block
+
+
+def _sum_input(body: dict[str, Any]) -> int | None:
+    """Anthropic counts cached input apart; the conventions count it in."""
+    usage = body.get("usage")
+    if type(usage) is not dict or type(usage.get("input_tokens")) is not int:
+        return None
+    counts = (usage.get(f"{kind}input_tokens") for kind in ("", "cache_creation_", "cache_read_"))
+    return sum(count for count in counts if type(count) is int)
+
+
+def _service_tier(body: dict[str, Any]) -> Any:
+    usage = body.get("usage")
+    if type(usage) is not dict:
+        return None
+    return "fast" if usage.get("speed") == "fast" else usage.get("service_tier")
+
+
+def _output_type(body: dict[str, Any]) -> str | None:
+    asked = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
+    return "json" if asked.get("type") == "json_schema" else None
+
+
+MESSAGES = Endpoint(
+    path="/v1/messages",
+    operation="chat",
+    request={
+        "request_model": "model",
+        "max_tokens": "max_tokens",
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "top_k": "top_k",
+        "stop_sequences": "stop_sequences",
+        "reasoning_level": "output_config.effort",
+        "output_type": _output_type,
+        "message_count": "messages[#]",
+        "tool_count": "tools[#]",
+    },
+    response={
+        "response_id": "id",
+        "response_model": "model",
+        "finish_reasons": "stop_reason",
+        "service_tier": _service_tier,
+        "input_tokens": _sum_input,
+        "output_tokens": "usage.output_tokens",
+        "cache_read_tokens": "usage.cache_read_input_tokens",
+        "cache_write_tokens": "usage.cache_creation_input_tokens",
+        "cache_write_1h_tokens": "usage.cache_creation.ephemeral_1h_input_tokens",
+        "reasoning_tokens": "usage.output_tokens_details.thinking_tokens",
+        "web_search_count": "usage.server_tool_use.web_search_requests",
+        "tool_call_names": "content[tool_use].name",
+        "tool_call_ids": "content[tool_use].id",
+    },
+    fold=fold_message,
+)
+
+PROVIDER = Provider(
+    name="anthropic",
+    module="anthropic",
+    transport="stainless",
+    hosts={".amazonaws.com": "aws.bedrock", "aiplatform.googleapis.com": "gcp.vertex_ai"},
+    headers={
+        "request-id": ("request_id", 0),
+        "anthropic-ratelimit-requests-remaining": ("remaining_requests", 1),
+        "anthropic-ratelimit-tokens-remaining": ("remaining_tokens", 1),
+    },
+    error_types=("error.type",),
+    native_tracer=NativeTracer("anthropic._base_client", "start_api_call_span", "_open_telemetry"),
+    endpoints=(
+        MESSAGES,
+        Endpoint("/v1/messages/count_tokens", "count_tokens", request={"request_model": "model"}),
+    ),
+)

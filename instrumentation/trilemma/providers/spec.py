@@ -1,0 +1,80 @@
+"""Own what a provider file is made of: one Provider, its Endpoints, and what of them a body's table reads."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from trilemma.record import Source
+
+__all__ = ["Content", "Endpoint", "NativeTracer", "Provider", "Table"]
+
+Table: TypeAlias = Mapping[str, Source]
+"""Where in a body each concept of the registry is."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Say how a request and a response body become messages of the semantic conventions.
+
+    ``system``, ``input`` and ``tools`` read the request body, ``output`` the response body; each returns a JSON-ready
+    list or None. They are called only when content capture is on.
+    """
+
+    system: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
+    input: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
+    output: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
+    tools: Callable[[dict[str, Any]], Any] = lambda request: request.get("tools")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Describe one operation of a provider's API.
+
+    ``path`` is the request path as the SDK gives it. ``request`` and ``response`` map concepts of the registry to
+    sources in the bodies (trilemma.record). ``fold`` merges a stream chunk into the full response body that the
+    endpoint returns without streaming, never changing the chunk, and says whether the chunk carried content (text,
+    reasoning, a refusal, a tool call's arguments). ``constants`` are values that every call has.
+    """
+
+    path: str
+    operation: str
+    request: Table = field(default_factory=dict)
+    response: Table = field(default_factory=dict)
+    fold: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    content: Content | None = None
+
+
+@dataclass(frozen=True)
+class NativeTracer:
+    """Say where an SDK starts a span of its own for the same call.
+
+    ``module`` and ``function`` name what returns that span, or None; ``option`` is the client's attribute that holds a
+    mapping with the ``tracer_provider`` that the user gave it, if any.
+    """
+
+    module: str
+    function: str
+    option: str
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Describe a provider SDK: where its transport is, who serves which host, and its endpoints.
+
+    ``module`` is the SDK's import name and ``transport`` the kind of choke point it has. ``name`` is the semantic
+    conventions' provider name, unless the client's host ends with a key of ``hosts``. ``headers`` maps a response
+    header to a concept and a factor for its figure (0: text). ``error_types`` are paths to the type of the failure in
+    the error's body. ``aliases`` are second attribute names that the conventions have for this provider.
+    ``native_tracer`` is where the SDK starts spans of its own, which would be second ones.
+    """
+
+    name: str
+    module: str
+    transport: str
+    endpoints: tuple[Endpoint, ...]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    error_types: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    native_tracer: NativeTracer | None = None

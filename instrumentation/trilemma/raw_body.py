@@ -1,0 +1,74 @@
+"""Own the reading of a body whose bytes a user takes past the SDK's parser: JSON, or server-sent events."""
+
+import json
+from typing import Any
+
+from trilemma import guard
+from trilemma.engine import Call
+
+__all__ = ["RawBody", "read_json"]
+
+_MAX_BYTES = 32 * 1024 * 1024  # a larger body is not kept: its span lacks what only the body says
+
+
+def read_json(content: bytes) -> dict[str, Any]:
+    """Parse a response body; what is no JSON object is empty."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+class RawBody:
+    """Collect the bytes of a body as the user reads them, and give its call what they say."""
+
+    def __init__(self, response: Any, call: Call) -> None:
+        headers = response.headers
+        self._call = call
+        self._events = headers.get("content-type", "").startswith("text/event-stream")
+        # Bytes come here before they are decompressed; a compressed body is read whole, at its end.
+        self._encoded = headers.get("content-encoding", "identity") != "identity"
+        self._decode = type(response), [pair for pair in headers.raw if pair[0].lower() == b"content-encoding"]
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._rest = b""
+
+    @guard.guarded
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._events and not self._encoded:
+            self._feed(chunk)
+            return
+        self._size += len(chunk)
+        if self._size <= _MAX_BYTES:
+            self._parts.append(chunk)
+
+    def finish(self) -> None:
+        """Read what is left, and end the call."""
+        self._read_rest()
+        self._call.end("exhausted")
+
+    def read_all(self, content: bytes) -> None:
+        """Take a body that was read before it came here, decompressed."""
+        self._encoded = False
+        if self._events:
+            self._feed(content + b"\n\n")
+        else:
+            self._call.body = read_json(content)
+
+    @guard.guarded
+    def _read_rest(self) -> None:
+        content = b"".join(self._parts) if self._size <= _MAX_BYTES else b""
+        if self._encoded and content:
+            response_class, headers = self._decode
+            content = response_class(200, headers=headers, content=content).content
+        self.read_all(content)
+
+    def _feed(self, chunk: bytes) -> None:
+        # A chunk may end within "\r\n": the "\r" stays for the next one.
+        *events, self._rest = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n\n")
+        for event in events:
+            lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
+            if lines and (body := read_json(b"\n".join(lines))):
+                self._call.feed(body)

@@ -1,0 +1,226 @@
+"""Own the hooks at the choke point of Stainless-generated SDKs (openai, anthropic, groq, together, ...).
+
+All calls of such an SDK go through ``_base_client.SyncAPIClient.request`` or its async twin: create, parse, stream
+helpers, beta and raw variants, with the JSON body ready and the retries inside. The hooks further in are private to
+the SDK as well; where one is missing, the span lacks a detail and the call is untouched.
+"""
+
+import copy
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from opentelemetry import trace
+
+from trilemma import guard
+from trilemma.engine import CURRENT, Call, CompiledEndpoint, Engine, Peer, compile_endpoints
+from trilemma.patching import Patches
+from trilemma.providers.spec import Provider
+from trilemma.raw_body import RawBody
+from trilemma.streams import follow, follow_async, tap
+
+__all__ = ["patch"]
+
+_CALL = "_trilemma_call"
+_RAW_HEADER = "X-Stainless-Raw-Response"
+
+
+def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches) -> None:
+    """Put the hooks into the imported `sdk`."""
+    base = import_module(f"{sdk.__name__}._base_client")
+    opener = _Opener(provider, engine)
+    if hasattr(base, "SyncAPIClient"):
+        patches.wrap(base.SyncAPIClient, "request", lambda original: _request(original, opener))
+        patches.wrap(base.SyncAPIClient, "_process_response", _process_response)
+    if hasattr(base, "AsyncAPIClient"):
+        patches.wrap(base.AsyncAPIClient, "request", lambda original: _request_async(original, opener))
+        patches.wrap(base.AsyncAPIClient, "_process_response", _process_response)
+    client = base.BaseClient
+    patches.wrap(client, "_process_response_data", _process_response_data)
+    patches.wrap(client, "_should_retry", _should_retry)
+    patches.wrap(client, "_calculate_retry_timeout", _calculate_retry_timeout)
+    streaming = import_module(f"{sdk.__name__}._streaming")
+    patches.wrap(streaming.Stream, "__stream__", lambda original: _stream(original, follow))
+    patches.wrap(streaming.AsyncStream, "__stream__", lambda original: _stream(original, follow_async))
+    if (native := provider.native_tracer) and native.module in sys.modules:
+        patches.wrap(sys.modules[native.module], native.function, _start_native_span)
+
+
+class _Opener:
+    """Open a call for a request, where its path is one of the provider's endpoints."""
+
+    def __init__(self, provider: Provider, engine: Engine) -> None:
+        self._provider = provider
+        self._engine = engine
+        self._endpoints = compile_endpoints(provider)
+        self._peers: WeakKeyDictionary[Any, tuple[Any, Peer]] = WeakKeyDictionary()
+
+    @guard.guarded
+    def open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Return the open call, or None for a request that is none of ours."""
+        options = kwargs.get("options") or next((arg for arg in args if hasattr(arg, "json_data")), None)
+        endpoint = self._find_endpoint(options)
+        if endpoint is None or options is None:
+            return None
+        body = options.json_data
+        extra = options.extra_json
+        if extra and isinstance(extra, dict):
+            body = {**body, **extra}
+        call = self._engine.open(endpoint, self._find_peer(client), body, streamed=bool(body.get("stream")))
+        if call is not None:
+            call.is_raw = isinstance(options.headers, dict) and _RAW_HEADER in options.headers
+        return call
+
+    def _find_endpoint(self, options: Any) -> CompiledEndpoint | None:
+        if options is None or not isinstance(options.json_data, dict):
+            return None
+        return self._endpoints.get(options.url.partition("?")[0])
+
+    def _find_peer(self, client: Any) -> Peer:
+        url = client._base_url  # noqa: SLF001
+        known = self._peers.get(client)
+        if known is not None and known[0] is url:
+            return known[1]
+        host = url.host
+        named = next((name for suffix, name in self._provider.hosts.items() if host.endswith(suffix)), None)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        peer = Peer(named or self._provider.name, host, port, self._keeps_native_span(client))
+        self._peers[client] = url, peer
+        return peer
+
+    def _keeps_native_span(self, client: Any) -> bool:
+        """Tell whether the user gave the client a tracer provider that is not ours: then its span goes elsewhere."""
+        native = self._provider.native_tracer
+        own = (getattr(client, native.option, None) or {}).get("tracer_provider") if native else None
+        return own is not None and own is not (self._engine.tracer_provider or trace.get_tracer_provider())
+
+
+def _request(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
+    def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = opener.open(self, args, kwargs)
+        if call is None:
+            return original(self, *args, **kwargs)
+        tokens = call.enter()
+        try:
+            result = original(self, *args, **kwargs)
+        except BaseException as error:
+            call.leave(tokens)
+            call.end(error=error)
+            raise
+        call.leave(tokens)
+        _return(call)
+        return result
+
+    return request
+
+
+def _request_async(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
+    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = opener.open(self, args, kwargs)
+        if call is None:
+            return await original(self, *args, **kwargs)
+        tokens = call.enter()
+        try:
+            result = await original(self, *args, **kwargs)
+        except BaseException as error:
+            call.leave(tokens)
+            call.end(error=error)
+            raise
+        call.leave(tokens)
+        _return(call)
+        return result
+
+    return request
+
+
+def _return(call: Call) -> None:
+    """End a call that has returned, unless its response is yet to be read."""
+    if not call.is_unread:
+        call.end()
+
+
+def _process_response(original: Callable[..., Any]) -> Callable[..., Any]:
+    # One hook for sync and async: it returns what the original returns, be it a value or a coroutine.
+    def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = CURRENT.get()
+        if call is not None:
+            _note_response(call, kwargs.get("response"))
+        return original(self, *args, **kwargs)
+
+    return _process_response
+
+
+@guard.guarded
+def _note_response(call: Call, response: Any) -> None:
+    if response is None:
+        return
+    call.note_response(response)
+    setattr(response, _CALL, call)
+    if not response.is_closed:
+        call.is_unread = True
+        tap(response, call, read_bytes=call.is_raw)
+    elif call.is_raw:
+        RawBody(response, call).read_all(response.content)
+    else:
+        call.is_unread = call.streamed  # a transport that read the body by itself, such as a mock
+
+
+def _process_response_data(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _process_response_data(self: Any, *, data: Any, response: Any, **kwargs: Any) -> Any:
+        call = getattr(response, _CALL, None)
+        if call is not None and not call.ended:
+            if call.streamed:
+                call.feed(data)
+            else:
+                call.body = data
+        return original(self, data=data, response=response, **kwargs)
+
+    return _process_response_data
+
+
+def _should_retry(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _should_retry(self: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        call = CURRENT.get()
+        if call is not None:
+            call.retry_status = getattr(response, "status_code", None)
+        return original(self, response, *args, **kwargs)
+
+    return _should_retry
+
+
+def _calculate_retry_timeout(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _calculate_retry_timeout(self: Any, *args: Any, **kwargs: Any) -> Any:
+        wait_s = original(self, *args, **kwargs)
+        call = CURRENT.get()
+        if call is not None:
+            call.note_retry(wait_s)
+        return wait_s
+
+    return _calculate_retry_timeout
+
+
+def _stream(original: Callable[..., Any], follow_stream: Callable[..., Any]) -> Callable[..., Any]:
+    def __stream__(self: Any) -> Any:  # noqa: N807  # the SDK's name
+        call = getattr(getattr(self, "response", None), _CALL, None)
+        if call is None or call.ended:
+            return original(self)
+        # On a copy: a generator that holds the stream which holds it leaves a dropped stream to the garbage
+        # collector, and its span open until then. anthropic does the same since 2.0.
+        inner = original(copy.copy(self))
+        call.note_reader(inner)
+        return follow_stream(inner, call)
+
+    return __stream__
+
+
+def _start_native_span(original: Callable[..., Any]) -> Callable[..., Any]:
+    def start_native_span(*args: Any, **kwargs: Any) -> Any:
+        call = CURRENT.get()
+        if call is not None and not call.keeps_native_span:
+            return None
+        return original(*args, **kwargs)
+
+    return start_native_span
