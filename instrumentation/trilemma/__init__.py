@@ -1,1 +1,52 @@
 """Turn every LLM call into a span that says what it cost, how long it took, and which task it served."""
+
+from typing import TYPE_CHECKING, Any
+
+# At once, not lazily: the function has its module's name, and would be hidden by it.
+from trilemma.task import Task, current_task, current_task_id, task, task_attributes
+
+if TYPE_CHECKING:
+    from trilemma.errors import ArgumentError, ConfigurationError, TrilemmaError
+    from trilemma.evaluation import evaluate, outcome
+    from trilemma.instrumentor import instrument, uninstrument
+    from trilemma.task_function import carry
+    from trilemma.task_spans import TaskSpanProcessor
+
+__all__ = [
+    "ArgumentError",
+    "ConfigurationError",
+    "Task",
+    "TaskSpanProcessor",
+    "TrilemmaError",
+    "carry",
+    "current_task",
+    "current_task_id",
+    "evaluate",
+    "instrument",
+    "outcome",
+    "task",
+    "task_attributes",
+    "uninstrument",
+]
+
+_HOMES = {
+    "ArgumentError": "errors",
+    "ConfigurationError": "errors",
+    "TaskSpanProcessor": "task_spans",
+    "TrilemmaError": "errors",
+    "carry": "task_function",
+    "evaluate": "evaluation",
+    "instrument": "instrumentor",
+    "outcome": "evaluation",
+    "uninstrument": "instrumentor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's module when it is first used, so that `import trilemma` stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trilemma' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"trilemma.{_HOMES[name]}"), name)
+    return value

@@ -4,6 +4,7 @@
 
     TrilemmaError
     ├── ConfigurationError      a setting, option or argument has a value that cannot work
+    │   ├── ArgumentError       a call of our API with an argument that cannot be; a ValueError too
     │   ├── MissingExtraError   a command needs an extra that is not installed
     │   └── ProviderNotFoundError  a provider was asked for by name and its SDK is not there
     ├── CollectorError          the embedded collector cannot start or go on
@@ -18,6 +19,7 @@ Each message names the thing, the value and the next step.
 """
 
 __all__ = [
+    "ArgumentError",
     "CollectorBuildError",
     "CollectorError",
     "ConfigurationError",
@@ -38,6 +40,10 @@ class TrilemmaError(Exception):
 
 class ConfigurationError(TrilemmaError):
     """Say which setting has which impossible value, and what to set."""
+
+
+class ArgumentError(ConfigurationError, ValueError):
+    """Say which argument of which function has which impossible value, and what it may be."""
 
 
 class MissingExtraError(ConfigurationError):

@@ -2,34 +2,91 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextvars import Token
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from urllib.parse import quote_plus
+from uuid import uuid4
 
-from opentelemetry import baggage
-from opentelemetry.context import create_key, get_current
+from opentelemetry import baggage, trace
+from opentelemetry.context import attach, create_key, detach, get_current, set_value
+from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
+
+from trilemma import guard
+from trilemma.arguments import SOURCES, check_number, check_text, check_word, to_text
+from trilemma.errors import ArgumentError
+from trilemma.telemetry import get_tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+    from uuid import UUID
 
     from opentelemetry.context import Context
 
-__all__ = ["task_attributes"]
+__all__ = ["Task", "current_task", "current_task_id", "task", "task_attributes"]
 
-_TASK_KEY = create_key("trilemma-task")
-# What a task puts on every span beneath it, and into W3C baggage under the same names.
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+AXES = ("context", "guardrail", "route", "fallback", "cache")
+# What a task puts on every span beneath it, and into W3C baggage under the same names, the most needed first.
 _CARRIED = (
     "trilemma.task.id",
     "trilemma.task.name",
     "trilemma.task.input_id",
-    "trilemma.variant",
-    "trilemma.variant.context",
-    "trilemma.variant.guardrail",
-    "trilemma.variant.route",
-    "trilemma.variant.fallback",
-    "trilemma.variant.cache",
     "gen_ai.prompt.name",
     "gen_ai.prompt.version",
+    "trilemma.variant",
+    *(f"trilemma.variant.{axis}" for axis in AXES),
 )
+_MAX_BAGGAGE_BYTES = 2048  # of the 8,192 that W3C allows for all of an app's baggage
+_TASK_KEY = create_key("trilemma-task")
 _NOTHING: Mapping[str, str] = {}
+
+
+def task(
+    name: str,
+    *,
+    id: str | int | UUID | None = None,  # noqa: A002 - the word for it
+    input_id: str | int | UUID | None = None,
+    version: str | int | None = None,
+    prompt_name: str | None = None,
+    prompt_version: str | int | None = None,
+    variant: str | Mapping[str, str | None] | None = None,
+    value: float | None = None,
+) -> Task:
+    """Open a business task: a span whose name, id and combination are on every span beneath it.
+
+    Use it as ``with``, ``async with`` or decorator. `name` says which job it is ("support.refund"); `id` which run of
+    it (default: a new one); `input_id` what it works on: the same input under two combinations makes a pair.
+    `version` is that of your code, `prompt_name` and `prompt_version` say which prompt is in use. `variant` is a label
+    of the whole combination, or a mapping of its axes: context, guardrail, route, fallback, cache (and "label").
+    `value` is what a success is worth, in your currency.
+
+    All but `version` and `value` travel to other processes as W3C baggage, wherever your app sends that: put nothing
+    personal there. Raises ArgumentError where an argument cannot be meant; nothing else of ours is ever raised.
+    """
+    described = {
+        "trilemma.task.name": check_text("task", "name", name),
+        "trilemma.task.input_id": input_id,
+        "gen_ai.prompt.name": prompt_name,
+        "gen_ai.prompt.version": prompt_version,
+        **_read_variant(variant),
+    }
+    carried = {key: text for key, raw in described.items() if raw is not None and (text := to_text(raw))}
+    run_version = None if version is None else to_text(version)
+    return Task(carried, None if id is None else to_text(id), run_version, check_number("task", "value", value))
+
+
+def current_task() -> Task | None:
+    """Return the innermost task of this process that the code runs in, if any."""
+    return cast("Task | None", get_current().get(_TASK_KEY))
+
+
+def current_task_id() -> str | None:
+    """Return the id of the task that the code runs in, also where another process opened it."""
+    return task_attributes().get("trilemma.task.id")
 
 
 def task_attributes(context: Context | None = None) -> Mapping[str, str]:
@@ -41,8 +98,176 @@ def task_attributes(context: Context | None = None) -> Mapping[str, str]:
         context = get_current()
     local = context.get(_TASK_KEY)
     if local is not None:
-        return local  # type: ignore[return-value]
+        return cast("Task", local).attributes
     entries = baggage.get_all(context)
     if "trilemma.task.id" not in entries:
         return _NOTHING
     return {name: str(entries[name]) for name in _CARRIED if name in entries}
+
+
+class Task:
+    """A run of a business task, made by `task`: `id` and `name` identify it, `span` is its span."""
+
+    __slots__ = ("_ended", "_fixed_id", "_token", "_told", "_value", "_version", "attributes", "id", "name", "span")
+
+    def __init__(
+        self, carried: Mapping[str, str], fixed_id: str | None, version: str | None, value: float | None
+    ) -> None:
+        self.name = carried["trilemma.task.name"]
+        self.id = fixed_id or uuid4().hex
+        self.attributes: Mapping[str, str] = {"trilemma.task.id": self.id, **carried}
+        self.span: trace.Span = INVALID_SPAN
+        self._fixed_id = fixed_id
+        self._version = version
+        self._value = value
+        self._told: dict[str, str | float] = {}  # the outcome's attributes
+        self._token: Token[Context] | None = None
+        self._ended = False
+
+    def succeed(self, value: float | None = None, *, source: str = "system") -> None:
+        """Say that the task was done; `value` is what that was worth. After the task's end it is sent as an event."""
+        self._tell("success", None, value, source)
+
+    def fail(self, failure_mode: str | None = None, value: float | None = None, *, source: str = "system") -> None:
+        """Say that the task was not done, and why in a word of yours: ``fail("wrong_amount")``."""
+        self._tell("failure", failure_mode, value, source)
+
+    def unknown(self) -> None:
+        """Take back what was said: how the task ended is not known."""
+        self._tell("unknown", None, None, "system")
+
+    def __enter__(self) -> Self:
+        if self._token is not None or self._ended:
+            raise ArgumentError(
+                f"task {self.name!r} was opened before; make a new one for each run: trilemma.task(...)"
+            )
+        self._token = attach(self.begin())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            leave(self._token)
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Run every call of `function` (plain, async or generator) as a task of its own."""
+        from trilemma.task_function import wrap
+
+        if self._fixed_id:
+            raise ArgumentError(
+                f"@task({self.name!r}, id={self._fixed_id!r}): every call is a run with an id of its own"
+            )
+        return wrap(function, self._renew)
+
+    def begin(self) -> Context:
+        """Start the span and return the context to run the task in; `with` does this for you."""
+        context = get_current()
+        return self._begin(context) or context
+
+    @guard.guarded
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span with the outcome as known by now: an error that nobody explained is a failure of its name."""
+        if self._ended:
+            return
+        self._ended = True
+        if error is not None and not isinstance(error, GeneratorExit) and not _is_clean_exit(error):
+            kind = type(error).__name__
+            if not self._told:
+                self._note("failure", kind, None, "system")
+            # The message is left out: it may quote what a user wrote.
+            self.span.set_attribute("error.type", kind)
+            self.span.set_status(Status(StatusCode.ERROR, kind))
+        if self._value is not None and self._told.get("trilemma.task.outcome") != "failure":
+            self._told.setdefault("trilemma.task.value", self._value)
+        self.span.set_attributes(self._told)
+        self.span.end()
+
+    @guard.guarded
+    def _begin(self, context: Context) -> Context:
+        attributes = dict(self.attributes)
+        if self._version:
+            attributes["trilemma.task.version"] = self._version
+        self.span = get_tracer().start_span(self.name, context, attributes=attributes)
+        return set_value(
+            _TASK_KEY, self, _put_in_baggage(self.attributes, trace.set_span_in_context(self.span, context))
+        )
+
+    def _renew(self) -> Task:
+        carried = {key: value for key, value in self.attributes.items() if key != "trilemma.task.id"}
+        return Task(carried, None, self._version, self._value)
+
+    def _tell(self, outcome: str, failure_mode: str | None, value: float | None, source: str) -> None:
+        function = f"Task {self.name!r}: {outcome}"
+        amount = check_number(function, "value", value)
+        self._note(
+            outcome, to_text(failure_mode or "") or None, amount, check_word(function, "source", source, SOURCES)
+        )
+        if self._ended:
+            from trilemma.evaluation import send_outcome
+
+            send_outcome(self.id, self.name, self._told)
+
+    def _note(self, outcome: str, failure_mode: str | None, value: float | None, source: str) -> None:
+        told = {
+            "trilemma.task.outcome": outcome,
+            "trilemma.task.failure_mode": failure_mode,
+            "trilemma.task.outcome_source": source,
+            "trilemma.task.value": value,
+        }
+        self._told = {key: fact for key, fact in told.items() if fact is not None}
+
+
+def leave(token: Token[Context]) -> None:
+    """Return to the context before; from another context (a generator closed by the collector) there is none to leave.
+
+    OpenTelemetry's own `detach` would log an error for that, see open-telemetry/opentelemetry-python#2606.
+    """
+    if not isinstance(token, Token):  # a context implementation of the app's own
+        detach(token)
+        return
+    try:
+        token.var.reset(token)
+    except ValueError:
+        return
+
+
+def _read_variant(variant: str | Mapping[str, str | None] | None) -> dict[str, str | None]:
+    if variant is None or isinstance(variant, str):
+        return {"trilemma.variant": variant}
+    unknown = [axis for axis in variant if axis not in AXES and axis != "label"]
+    if unknown:
+        raise ArgumentError(
+            f"task(variant=...): {unknown[0]!r} is no axis; use {', '.join(AXES)}, or label for the rest"
+        )
+    return {
+        "trilemma.variant" if axis == "label" else f"trilemma.variant.{axis}": value for axis, value in variant.items()
+    }
+
+
+def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
+    """Set the task's entries; an outer task's go, and what exceeds the limit stays in this process."""
+    room = _MAX_BAGGAGE_BYTES
+    for name in _CARRIED:
+        value = attributes.get(name)
+        if value is not None:
+            room -= len(name) + len(value if value.isalnum() and value.isascii() else quote_plus(value)) + 2
+            if room >= 0:
+                context = baggage.set_baggage(name, value, context)
+                continue
+        if baggage.get_baggage(name, context) is not None:
+            context = baggage.remove_baggage(name, context)
+    return context
+
+
+def _is_clean_exit(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and error.code in {None, 0}
