@@ -15,7 +15,7 @@ from trilemma.engine import Clock, Engine
 from trilemma.errors import ProviderNotFoundError
 from trilemma.patching import Patches
 from trilemma.providers import PROVIDERS, load_provider
-from trilemma.telemetry import use_providers
+from trilemma.telemetry import find_providers
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -47,7 +47,11 @@ def instrument(
     global _engine  # noqa: PLW0603  # a process is instrumented once
     names = _check_names(providers)
     if _engine is None:
-        use_providers(tracer_provider, logger_provider)
+        if tracer_provider is not None or logger_provider is not None:
+            find_providers(
+                None if tracer_provider is None else lambda: tracer_provider,
+                None if logger_provider is None else lambda: logger_provider,
+            )
         _engine = Engine(clock, tracer_provider, meter_provider)
     _wanted.update(names)
     for name in names:
