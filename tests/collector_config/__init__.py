@@ -1,0 +1,1 @@
+"""Tests of the schema, the embedded collector and the production collector."""

@@ -1,0 +1,1 @@
+"""Tests of the production collector, its configurations, compose file and board."""
