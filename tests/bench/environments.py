@@ -28,7 +28,7 @@ SAME = (
 
 
 def python_for(name: str, adapter: Adapter) -> Path:
-    """Return the interpreter for `adapter`, after installing what it needs; raises CalledProcessError when that fails."""
+    """Return the interpreter for `adapter`, installing what it needs; raises CalledProcessError when that fails."""
     if not adapter.packages:
         return Path(sys.executable)
     folder = CACHE / name

@@ -45,7 +45,9 @@ class Support:
 
     def sort(self, ticket: Ticket, model: str) -> str:
         """Return the category of a mail; right when a colleague closed the case under the same one."""
-        with trilemma.task("support.triage", input_id=ticket.ticket_id, prompt="triage@v1") as task:
+        with trilemma.task(
+            "support.triage", input_id=ticket.ticket_id, prompt_name="triage", prompt_version="v1"
+        ) as task:
             response = self.openai.chat.completions.parse(
                 model=model,
                 messages=[{"role": "system", "content": TRIAGE}, {"role": "user", "content": ticket.text}],
@@ -62,7 +64,9 @@ class Support:
 
     def decide_refund(self, ticket: Ticket, model: str, look_up: Callable[[str], Order]) -> float:
         """Return the euros to pay back; right when the books say that this is what was paid back."""
-        with trilemma.task("support.refund", input_id=ticket.ticket_id, prompt="refund@v2") as task:
+        with trilemma.task(
+            "support.refund", input_id=ticket.ticket_id, prompt_name="refund", prompt_version="v2"
+        ) as task:
             messages: list = [{"role": "system", "content": REFUND}, {"role": "user", "content": ticket.text}]
             while True:
                 response = self.openai.chat.completions.create(
@@ -90,7 +94,9 @@ class Support:
 
     def draft_reply(self, ticket: Ticket, version: str) -> tuple[str, str]:
         """Return (task id, draft); whether it was any good is known when a colleague has read it."""
-        with trilemma.task("support.reply", input_id=ticket.ticket_id, prompt=f"reply@{version}") as task:
+        with trilemma.task(
+            "support.reply", input_id=ticket.ticket_id, prompt_name="reply", prompt_version=version
+        ) as task:
             article = self._find_article(ticket.text)
             system = {"type": "text", "text": REPLY[version], "cache_control": {"type": "ephemeral", "ttl": "1h"}}
             with self.anthropic.messages.stream(
@@ -104,7 +110,9 @@ class Support:
 
     def summarise(self, ticket: Ticket) -> str:
         """Return the summary of a closed case; right when the customer's file can take it."""
-        with trilemma.task("support.summary", input_id=ticket.ticket_id, prompt="summary@v1") as task:
+        with trilemma.task(
+            "support.summary", input_id=ticket.ticket_id, prompt_name="summary", prompt_version="v1"
+        ) as task:
             message = self.anthropic.messages.create(
                 model="claude-haiku-4-5",
                 max_tokens=300,
