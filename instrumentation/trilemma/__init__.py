@@ -8,6 +8,7 @@ from trilemma.task import Task, current_task, current_task_id, task, task_attrib
 if TYPE_CHECKING:
     from trilemma.errors import ArgumentError, ConfigurationError, TrilemmaError
     from trilemma.evaluation import evaluate, outcome
+    from trilemma.export import flush
     from trilemma.instrumentor import instrument, uninstrument
     from trilemma.task_function import carry
     from trilemma.task_spans import TaskSpanProcessor
@@ -22,6 +23,7 @@ __all__ = [
     "current_task",
     "current_task_id",
     "evaluate",
+    "flush",
     "instrument",
     "outcome",
     "task",
@@ -36,6 +38,7 @@ _HOMES = {
     "TrilemmaError": "errors",
     "carry": "task_function",
     "evaluate": "evaluation",
+    "flush": "export",
     "instrument": "instrumentor",
     "outcome": "evaluation",
     "uninstrument": "instrumentor",

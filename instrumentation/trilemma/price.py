@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import os
 import threading
 from typing import TYPE_CHECKING, Any
+
+from trilemma.fork import keep_from_forking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,6 @@ _quotes: dict[tuple[Any, ...], Quote] = {}
 _quoted_snapshot: Any = None
 _price_version = ""
 _table: Any = None  # the module trilemma.price_table once loaded, False when it cannot be
-_loading = threading.Lock()
-_LOAD_LIMIT_S = 5.0  # loading takes 0.2 s
 _log = logging.getLogger(__name__)
 
 
@@ -182,7 +181,7 @@ def _is_amount(value: object) -> bool:
 def _load_table() -> Any:
     """Import the table once; False when it cannot be, so that no later call tries again."""
     global _table  # noqa: PLW0603 - one table per process
-    with _loading:
+    with keep_from_forking():
         if _table is None:
             try:
                 from trilemma import price_table
@@ -195,17 +194,3 @@ def _load_table() -> Any:
                 price_table.get_snapshot()
                 _table = price_table
         return _table
-
-
-def _hold_table() -> None:
-    """Wait for an import in progress: a fork amid it would leave the child a module lock that nobody releases."""
-    _loading.acquire(timeout=_LOAD_LIMIT_S)
-
-
-def _free_table() -> None:
-    global _loading  # noqa: PLW0603 - one lock per process
-    _loading = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold_table, after_in_parent=_free_table, after_in_child=_free_table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from opentelemetry._logs import Logger, LoggerProvider
 
-__all__ = ["SCOPE", "ChosenTracerProvider", "find_providers", "get_logger", "get_tracer"]
+__all__ = ["SCOPE", "find_providers", "get_logger", "get_tracer"]
 
 SCOPE = "trilemma"
 
@@ -43,22 +43,6 @@ def get_tracer() -> trace.Tracer:
 def get_logger() -> Logger | None:
     """Return the logger of trilemma's events, or None where no logger provider is set."""
     return _logger or _find_logger()
-
-
-class ChosenTracerProvider(trace.TracerProvider):
-    """Give tracers that go where `get_tracer` goes, also when that is chosen after they were given."""
-
-    def get_tracer(self, *_: Any, **__: Any) -> trace.Tracer:
-        """Return the tracer; it has trilemma's scope whatever is asked for."""
-        return _ChosenTracer()
-
-
-class _ChosenTracer(trace.Tracer):
-    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
-        return get_tracer().start_span(*args, **kwargs)
-
-    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
-        return get_tracer().start_as_current_span(*args, **kwargs)
 
 
 def _find_tracer() -> trace.Tracer:
