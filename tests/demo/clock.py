@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["VirtualClock", "install", "pace_transport", "start"]
 
@@ -35,12 +35,16 @@ class VirtualClock:
     """Hold one virtual time; it moves only by `advance` and by a tick per reading."""
 
     def __init__(self, start_s: float) -> None:
-        self._now_ns = int(start_s * 1e9)
+        self._start_ns = self._now_ns = int(start_s * 1e9)
 
     def read_ns(self) -> int:
         """Return the virtual time in nanoseconds since the epoch."""
         self._now_ns += TICK_NS
         return self._now_ns
+
+    def read_age_ns(self) -> int:
+        """Return the nanoseconds since this clock began, for what measures durations in floats."""
+        return self.read_ns() - self._start_ns
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
@@ -57,8 +61,13 @@ def start(start_s: float) -> contextvars.Token[VirtualClock | None]:
 
 def install() -> None:
     """Put the virtual clock in front of the clock functions of `time`; threads without one read the real time."""
-    for name, per_second in (("time", 1e9), ("perf_counter", 1e9), ("time_ns", None), ("perf_counter_ns", None)):
-        setattr(time, name, _reader(getattr(time, name), per_second))
+    for name, read in (
+        ("time", lambda clock: clock.read_ns() / 1e9),
+        ("time_ns", VirtualClock.read_ns),
+        ("perf_counter", lambda clock: clock.read_age_ns() / 1e9),
+        ("perf_counter_ns", VirtualClock.read_age_ns),
+    ):
+        setattr(time, name, _reader(getattr(time, name), read))
     real_sleep = time.sleep
 
     def sleep(seconds: float) -> None:
@@ -99,12 +108,10 @@ def pace_transport(httpx: Any) -> None:
     httpx.HTTPTransport.handle_request = handle_request
 
 
-def _reader(real: Any, per_second: float | None) -> Any:
+def _reader(read_real: Callable[[], Any], read_virtual: Callable[[VirtualClock], Any]) -> Callable[[], Any]:
     def read() -> Any:
         clock = _clock.get()
-        if clock is None:
-            return real()
-        return clock.read_ns() / per_second if per_second else clock.read_ns()
+        return read_real() if clock is None else read_virtual(clock)
 
     return read
 

@@ -29,6 +29,9 @@ LOOKUP_ORDER = {
 }
 
 
+COLLEAGUE_EUR = 2.40  # what it costs when a colleague decides about a refund
+
+
 class Triage(pydantic.BaseModel):
     """Where a mail belongs, and how soon it needs an answer."""
 
@@ -89,7 +92,7 @@ class Support:
             elif decision.get("amount") != ticket.refunded:
                 task.fail("wrong_amount")
             else:
-                task.succeed(value=decision["amount"])
+                task.succeed(value=COLLEAGUE_EUR)
             return float(decision.get("amount", 0))
 
     def draft_reply(self, ticket: Ticket, version: str) -> tuple[str, str]:
