@@ -2,8 +2,8 @@
 
 A string is a template: ``"chat"`` is itself, ``"{model}"`` the column's value with its type, ``"{category}/{id}"``
 text. A table has one source (``from``, ``first``, ``join``, ``sum``, ``product``, ``difference``, ``ratio``, ``case``,
-``messages``) and any of the steps ``null_if``, ``match``, ``map``, ``unit``, ``scale``, ``case_fold``, ``if_null``,
-which apply in that order. The reference for users is analysis/importing.md.
+``messages``) and any of the steps ``null_if``, ``match``, ``map``, ``unit``, ``scale``, ``round``, ``case_fold``,
+``if_null``, which apply in that order. The reference for users is analysis/importing.md.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UNITS = {
 }  # fmt: skip
 
 _SOURCES = ("from", "first", "join", "sum", "product", "difference", "ratio", "case", "messages")
-_STEPS = ("null_if", "match", "map", "default", "unit", "scale", "case_fold", "if_null")
+_STEPS = ("null_if", "match", "map", "default", "unit", "scale", "round", "case_fold", "if_null")
 _COMPANIONS = {"join": ("with",), "case": ("else",), "messages": ("role",)}
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
@@ -129,6 +129,7 @@ def _parse_steps(source: Expression, table: dict[str, Any], what: str) -> Expres
         mapped=mapped,
         default=parse_expression(table["default"], what) if "default" in table else None,
         factor=UNITS[unit] * float(table.get("scale", 1)) if scaled else None,
+        rounded=table.get("round", False),
         case_fold=table.get("case_fold", False),
         if_null=parse_expression(table["if_null"], what) if "if_null" in table else None,
     )

@@ -157,6 +157,7 @@ class Stepped(Expression):
     mapped: dict[str, Any] = field(default_factory=dict)
     default: Expression | None = None
     factor: float | None = None
+    rounded: bool = False
     case_fold: bool = False
     if_null: Expression | None = None
 
@@ -172,6 +173,8 @@ class Stepped(Expression):
             values = self._map(values, frame)
         if self.factor is not None:
             values = pc.multiply(cast_column(values, "double", self.what, frame), self.factor)
+        if self.rounded:
+            values = pc.round(cast_column(values, "double", self.what, frame))
         if self.case_fold:
             values = pc.utf8_lower(as_text(values))
         return values if self.if_null is None else _coalesce([values, self.if_null.evaluate(frame)])

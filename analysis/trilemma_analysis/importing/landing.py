@@ -63,12 +63,12 @@ def build_logs(parts: list[EventColumns], chosen: np.ndarray, mapping_id: str) -
 
 
 def write_attribute(values: pa.Array) -> pa.Array:
-    """Return values as the exporter writes attributes: text, and lists as JSON."""
+    """Return values as the exporter writes attributes: text, and lists as JSON; empty text is an absent attribute."""
     if pa.types.is_list(values.type):
-        return pa.array(
-            [None if v is None else json.dumps(v, ensure_ascii=False) for v in values.to_pylist()], pa.string()
-        )
-    return as_text(values).cast(pa.string())
+        lists = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values.to_pylist()]
+        return pa.array(lists, pa.string())
+    texts = as_text(values).cast(pa.string())
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def spell_ids(words: np.ndarray) -> pa.Array:

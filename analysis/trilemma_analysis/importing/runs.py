@@ -85,9 +85,9 @@ def _expand_each(rules: RowRules, frame: Frame) -> Frame:
 def _expand_repeat(rules: RowRules, frame: Frame) -> Frame:
     assert rules.repeat is not None
     counts = cast_column(rules.repeat.evaluate(frame), "int", "[rows] repeat", frame)
-    numbers = pc.fill_null(counts, 0).to_numpy(zero_copy_only=False)
+    numbers = pc.fill_null(counts, -1).to_numpy(zero_copy_only=False)
     unfit = (numbers < 0) | (numbers > _MAX_REPEAT)
-    frame.reject(unfit, lambda index: f"[rows] repeat: {numbers[index]} is not between 0 and {_MAX_REPEAT:,}")
+    frame.reject(unfit, lambda index: f"[rows] repeat: {counts[index].as_py()} is not between 0 and {_MAX_REPEAT:,}")
     return frame.repeat(np.where(unfit, 0, numbers), "@repeat")
 
 

@@ -70,16 +70,16 @@ class TimeExpression:
             yield from self.offset_s.paths()
 
     def _read_epoch(self, values: pa.Array, frame: Frame) -> pa.Array:
-        if pa.types.is_integer(values.type):
-            numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(object) * _EPOCHS[self.form]
-            fits = np.array([abs(number) <= _LATEST_NS for number in numbers], dtype=bool)
-        else:
-            numbers_s = pc.fill_null(cast_column(values, "double", self.what, frame), 0.0)
-            numbers = np.rint(numbers_s.to_numpy(zero_copy_only=False) * _EPOCHS[self.form])
-            fits = np.abs(numbers) <= _LATEST_NS
+        factor = _EPOCHS[self.form]
+        exact = pa.types.is_integer(values.type)  # a float does not hold the last digits of nanoseconds
+        numbers = values.cast(pa.int64()) if exact else cast_column(values, "double", self.what, frame)
+        plain = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
+        fits = np.abs(plain) <= _LATEST_NS // factor
         frame.reject(~fits, lambda index: f"{self.what}: {values[index].as_py()!r} is no {self.form} of our age")
-        moments = pa.array(np.where(fits, numbers, 0).astype(np.int64))
-        return pc.if_else(pc.is_valid(values), moments, pa.scalar(None, pa.int64()))
+        moments = np.where(fits, plain, 0) * factor
+        moments = moments if exact else np.rint(moments)
+        known = pc.and_(pc.is_valid(numbers), pa.array(fits))
+        return pc.if_else(known, pa.array(moments.astype(np.int64)), pa.scalar(None, pa.int64()))
 
     def _read_dates(self, values: pa.Array, frame: Frame) -> pa.Array:
         if pa.types.is_date(values.type):
@@ -105,7 +105,8 @@ class TimeExpression:
                 moment = datetime.strptime(text.strip(), self.form)  # noqa: DTZ007 (the zone is set below)
         except ValueError:
             return None
-        return _to_ns(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
+        moment_ns = _to_ns(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
+        return max(_EARLIEST_NS - 1, min(moment_ns, _LATEST_NS + 1))  # 64 bits would not hold the year 1
 
 
 def parse_time(value: Any, what: str) -> TimeExpression:
