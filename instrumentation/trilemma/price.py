@@ -10,12 +10,12 @@ import contextlib
 import logging
 import math
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilemma.fork import keep_from_forking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from trilemma.price_table import Quote, Rates
 
@@ -94,59 +94,39 @@ def _look_up(key: tuple[Any, ...], started_at_s: float) -> Quote | None:
     return quote
 
 
+class _Counts(NamedTuple):
+    """Tokens of each exclusive kind: each is counted once, unlike in a record, where cached ones are input too."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    audio_input: int
+    output: int
+    audio_output: int
+    reasoning: int
+
+
 def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
-    """Multiply the counts of each exclusive kind of unit with its rate; contradictory counts have no price."""
-    get = record.get
-    if get("output_tokens") is None and quote.has_output and get("operation") != "embeddings":
-        return _unpriced("usage")
-    total_input, output = get("input_tokens") or 0, get("output_tokens") or 0
-    cached, written, written_1h = get("cache_read_tokens"), get("cache_write_tokens"), get("cache_write_1h_tokens") or 0
-    audio_input, audio_output, reasoning = (0, 0, 0) if quote.plain else _read_kinds(record)
     try:
-        written_5m = (written or 0) - written_1h
-        plain_input = total_input - (cached or 0) - (written or 0) - audio_input
-        plain_output = output - audio_output - reasoning
-        if (
-            min(plain_input, plain_output, cached or 0, written_5m, written_1h, audio_input, audio_output, reasoning)
-            < 0
-            or (cached and audio_input and quote.split_unknown)
-            or (output and not quote.has_output)
-        ):
+        counts = _split_counts(record.get, quote)
+        if counts is None:
             return _unpriced("usage")
-        rates = _choose_rates(quote, total_input)
-        parts = {
-            "cost_input": (plain_input * rates.input + audio_input * rates.audio_input) / _PER,
-            "cost_output": (
-                plain_output * rates.output + audio_output * rates.audio_output + reasoning * rates.reasoning
-            )
-            / _PER,
+        rates = _choose_rates(quote, record["input_tokens"])
+        parts: dict[str, Any] = {
+            "cost_input": (counts.input * rates.input + counts.audio_input * rates.audio_input) / _PER,
+            "cost_output": _sum_output(counts, rates) / _PER,
         }
-        if cached is not None:
-            parts["cost_cache_read"] = cached * rates.cache_read / _PER
-        if written is not None:
-            parts["cost_cache_write"] = (written_5m * rates.cache_write + written_1h * rates.cache_write_1h) / _PER
-        if other := rates.request + (get("web_search_count") or 0) * rates.search:
+        if record.get("cache_read_tokens") is not None:
+            parts["cost_cache_read"] = counts.cache_read * rates.cache_read / _PER
+        if record.get("cache_write_tokens") is not None:
+            written = counts.cache_write * rates.cache_write + counts.cache_write_1h * rates.cache_write_1h
+            parts["cost_cache_write"] = written / _PER
+        if other := rates.request + (record.get("web_search_count") or 0) * rates.search:
             parts["cost_other"] = other / _PER
-        return _state(parts)
+        total = sum(parts.values())
     except TypeError:  # a count that is no number
         return _unpriced("usage")
-
-
-def _choose_rates(quote: Quote, input_tokens: int) -> Rates:
-    for threshold, rates in quote.bands:
-        if input_tokens > threshold:
-            return rates
-    return quote.bands[-1][1]
-
-
-def _read_kinds(record: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Return the audio input, audio output and reasoning tokens, for the models that price them apart."""
-    names = ("audio_input_tokens", "audio_output_tokens", "reasoning_tokens")
-    return tuple(record.get(name) or 0 for name in names)  # type: ignore[return-value]
-
-
-def _state(parts: dict[str, Any]) -> Mapping[str, Any]:
-    total = sum(parts.values())
     if not _is_amount(total):
         return _unpriced("usage")
     parts["cost"] = total
@@ -154,6 +134,43 @@ def _state(parts: dict[str, Any]) -> Mapping[str, Any]:
     parts["cost_source"] = "price_table"
     parts["price_version"] = _price_version
     return parts
+
+
+def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
+    """Split a record's counts into exclusive kinds, or return None where they are missing or contradict each other."""
+    total_input, total_output = get("input_tokens"), get("output_tokens")
+    if total_input is None or (total_output is None and quote.has_output and get("operation") != "embeddings"):
+        return None
+    total_output = total_output or 0
+    cached, written = get("cache_read_tokens") or 0, get("cache_write_tokens") or 0
+    written_1h = get("cache_write_1h_tokens") or 0
+    audio_input = audio_output = reasoning = 0
+    if not quote.plain:
+        audio_input, audio_output = get("audio_input_tokens") or 0, get("audio_output_tokens") or 0
+        reasoning = get("reasoning_tokens") or 0
+    counts = _Counts(
+        total_input - cached - written - audio_input,
+        cached,
+        written - written_1h,
+        written_1h,
+        audio_input,
+        total_output - audio_output - reasoning,
+        audio_output,
+        reasoning,
+    )
+    unknown = (cached and audio_input and quote.split_unknown) or (total_output and not quote.has_output)
+    return None if unknown or min(counts) < 0 else counts
+
+
+def _sum_output(counts: _Counts, rates: Rates) -> float:
+    return counts.output * rates.output + counts.audio_output * rates.audio_output + counts.reasoning * rates.reasoning
+
+
+def _choose_rates(quote: Quote, input_tokens: int) -> Rates:
+    for threshold, rates in quote.bands:
+        if input_tokens > threshold:
+            return rates
+    return quote.bands[-1][1]
 
 
 def _price_without_usage(record: Mapping[str, Any]) -> Mapping[str, Any]:
