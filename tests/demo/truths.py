@@ -14,7 +14,9 @@ __all__ = [
     "MODELS",
     "START",
     "SUCCESS",
+    "TRUTHS",
     "Model",
+    "Truth",
     "success_rate",
 ]
 
@@ -74,3 +76,22 @@ def success_rate(skill: str, model: str, *, order_number_asked: bool, at: dateti
     if skill == "summary":
         return SUCCESS["summary", "before" if at < DRIFT_AT else "after"]
     return SUCCESS.get((skill, model), 1.0)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One planted truth: what a reader of the report should learn, and by which finding."""
+
+    kind: str  # of the finding
+    task: str
+    verdict: str
+    what: str
+
+
+TRUTHS: Final = (
+    Truth("model_route", "support.triage", "act", "gpt-5.4-mini sorts mail as well as gpt-5.4, for less"),
+    Truth("model_route", "support.refund", "don't", "gpt-5.4-mini is wrong about refunds more often than gpt-5.4"),
+    Truth("prompt_version", "support.reply", "don't", "reply@v4 is cheaper than v3, and forgets the order number"),
+    Truth("repeated_requests", "support.triage", "act", "three of ten mails come from machines, word for word alike"),
+    Truth("drift", "support.summary", "act", f"from {DRIFT_AT:%d %B} on, claude-haiku-4-5 fails more often"),
+)

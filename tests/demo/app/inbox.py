@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Order", "Ticket", "read_inbox", "repeated_share"]
 
 DAY_S: Final = 86_400.0
-PER_DAY: Final = {"triage": 43, "refund": 25, "reply": 18, "summary": 29}  # tickets of each kind, before --scale
+PER_DAY: Final = {"triage": 50, "refund": 30, "reply": 22, "summary": 29}  # tickets of each kind, before --scale
 
 NAMES = ("Ana", "Bruno", "Chiara", "Dmitri", "Elif", "Femke", "Goran", "Hanna", "Ivo", "Jana", "Kofi", "Lena", "Mira")
 ITEMS = ("rain jacket", "floor pump", "front light", "chain", "helmet", "saddle bag", "pair of gloves", "rear rack")
@@ -78,12 +78,13 @@ def _mail_of(kind: str, start_s: float, days: int, scale: float) -> Iterator[Tic
     for day in range(days):
         for n in range(round(PER_DAY[kind] * scale)):
             at = start_s + day * DAY_S + (7.5 + 11.5 * chance.random()) * 3600
-            order = _place_order(chance, day, n)
+            order = _place_order(chance, kind, day * 300 + n)
             yield write(chance, f"{kind}-{day:02d}-{n:03d}", kind, round(at, 3), order)
 
 
-def _place_order(chance: Random, day: int, n: int) -> Order:
-    order_id = f"{chance.choice('ABCDE')}-{chance.randrange(1000, 10000)}-{n % 90 + 10}"
+def _place_order(chance: Random, kind: str, number: int) -> Order:
+    letter = "ABCD"[list(PER_DAY).index(kind)]
+    order_id = f"{letter}-{1000 + number}-{chance.randrange(10, 100)}"
     price, shipping = chance.randrange(1290, 24990) / 100, chance.choice((3.95, 4.95, 6.95))
     return Order(order_id, chance.choice(ITEMS), price, shipping, chance.randrange(1, 45))
 

@@ -95,12 +95,16 @@ class Support:
                 task.succeed(value=COLLEAGUE_EUR)
             return float(decision.get("amount", 0))
 
-    def draft_reply(self, ticket: Ticket, version: str) -> tuple[str, str]:
+    def find_article(self, ticket: Ticket) -> str:
+        """Return the help article nearest to a mail."""
+        vector = self.openai.embeddings.create(model="text-embedding-3-small", input=ticket.text).data[0].embedding
+        return ARTICLES[max(range(len(ARTICLES)), key=lambda i: vector[i])]
+
+    def draft_reply(self, ticket: Ticket, article: str, version: str) -> tuple[str, str]:
         """Return (task id, draft); whether it was any good is known when a colleague has read it."""
         with trilemma.task(
             "support.reply", input_id=ticket.ticket_id, prompt_name="reply", prompt_version=version
         ) as task:
-            article = self._find_article(ticket.text)
             system = {"type": "text", "text": REPLY[version], "cache_control": {"type": "ephemeral", "ttl": "1h"}}
             with self.anthropic.messages.stream(
                 model="claude-sonnet-4-6",
@@ -133,11 +137,6 @@ class Support:
                 else:
                     task.fail("no_resolution")
             return summary
-
-    def _find_article(self, text: str) -> str:
-        """Return the help article nearest to `text`."""
-        vector = self.openai.embeddings.create(model="text-embedding-3-small", input=text).data[0].embedding
-        return ARTICLES[max(range(len(ARTICLES)), key=lambda i: vector[i])]
 
 
 ARTICLES = (

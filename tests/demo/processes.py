@@ -1,0 +1,80 @@
+"""Own the processes of the demo: they are started, waited for and stopped here, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["DemoError", "run_program", "running"]
+
+STOP_S = 20.0
+
+
+class DemoError(Exception):
+    """Say which part of the demo failed, and where its last words are."""
+
+
+@contextlib.contextmanager
+def running(name: str, command: Sequence[str], log: Path, *, ready: str, wait_s: float = 60.0) -> Iterator[str]:
+    """Keep a server running that writes to `log`; yields what it had written when the pattern `ready` was found there.
+
+    It gets a session of its own: Ctrl-C reaches the demo alone, which then stops its servers in order.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            yield _wait_for(process, name, re.compile(ready, re.MULTILINE), log, wait_s)
+        finally:
+            _stop(process)
+
+
+def run_program(name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end and return what it printed; raises DemoError when it fails."""
+    full = {**os.environ, **(environment or {})}
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=full, start_new_session=True)
+        try:
+            output, _ = process.communicate()
+        finally:
+            _stop(process)
+            if process.stdout:
+                process.stdout.close()
+    if process.returncode:
+        raise DemoError(f"{name} ended with exit code {process.returncode}. {_last_words(log)}")
+    return output.decode()
+
+
+def _wait_for(process: subprocess.Popen[bytes], name: str, ready: re.Pattern[str], log: Path, wait_s: float) -> str:
+    deadline = time.monotonic() + wait_s
+    while not ready.search(text := log.read_text(encoding="utf-8", errors="replace")):
+        if process.poll() is not None:
+            raise DemoError(f"{name} ended with exit code {process.returncode} at its start. {_last_words(log)}")
+        if time.monotonic() > deadline:
+            raise DemoError(f"{name} was not ready within {wait_s:.0f} s. {_last_words(log)}")
+        time.sleep(0.05)
+    return text
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end, wait, and kill its group if it does not."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _last_words(log: Path) -> str:
+    words = log.read_text(encoding="utf-8", errors="replace").strip()
+    return f"Its last words, from {log}:\n{words[-2000:]}" if words else f"It left no words in {log}."
