@@ -1,5 +1,7 @@
 """Own the metrics of a call, by the semantic conventions; nothing is made or recorded without a meter provider."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +18,7 @@ __all__ = ["DURATION_BUCKETS_S", "TOKEN_BUCKETS", "Measurement", "Metrics"]
 DURATION_BUCKETS_S = tuple(0.01 * 2**power for power in range(14))
 TOKEN_BUCKETS = tuple(4**power for power in range(14))
 
+_LOOK_EVERY_S = 1.0  # asking OpenTelemetry for the provider reads the environment each time
 _MODALITY = "gen_ai.token.modality"
 _TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105  # the attribute's name
 _DIMENSIONS = ("operation", "provider", "request_model", "response_model", "server_address", "server_port")
@@ -53,10 +56,15 @@ class Metrics:
     def __init__(self, meter_provider: "MeterProvider | None" = None) -> None:
         self._provider = meter_provider
         self._instruments: _Instruments | None = None
+        self._looked_s = -math.inf
 
     def is_on(self) -> bool:
-        """Tell whether anyone takes metrics; a meter provider that the app sets later counts from then on."""
+        """Tell whether anyone takes metrics; a meter provider that the app sets later is seen within a second."""
         if self._instruments is None:
+            now_s = time.monotonic()
+            if now_s < self._looked_s + _LOOK_EVERY_S:
+                return False
+            self._looked_s = now_s
             provider = self._provider or otel_metrics.get_meter_provider()
             if type(provider).__name__ in {"_ProxyMeterProvider", "NoOpMeterProvider"}:
                 return False

@@ -70,5 +70,5 @@ class RawBody:
         *events, self._rest = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n\n")
         for event in events:
             lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
-            if lines and (body := read_json(b"\n".join(lines))):
-                self._call.feed(body)
+            if self._call.chunks is not None and lines and (body := read_json(b"\n".join(lines))):
+                self._call.chunks.note(body)

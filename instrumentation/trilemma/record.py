@@ -1,4 +1,4 @@
-"""Own how values are read out of a request or response body: paths compiled once, types checked, unknown left out.
+"""Own how values are read out of a request or response body: tables compiled once, types checked, unknown left out.
 
 A source says where in a body a value is::
 
@@ -18,116 +18,113 @@ from typing import Any, TypeAlias
 
 from trilemma.registry import fields
 
-__all__ = ["Reader", "Source", "compile_reader", "convert"]
+__all__ = ["Body", "Reader", "Source", "compile_reader", "converter"]
 
 Body: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Body, dict[str, Any]], None]
 Source: TypeAlias = "str | tuple[str, ...] | Callable[[Body], Any]"
 
+# What a plain value of the type looks like; only others are given to the converter.
+_PLAIN = {
+    "string": "type(v) is str and v",
+    "int": "type(v) is int and v >= 0",
+    "double": "type(v) is float and -1e308 < v < 1e308",
+    "boolean": "type(v) is bool",
+}
+
 
 def compile_reader(table: Mapping[str, Source]) -> Reader:
-    """Compile {concept: source} to a function that reads a body's values into a record."""
-    tree = _Node()
-    complex_sources: list[tuple[str, Callable[[Any], Any], Callable[[Body], Any]]] = []
+    """Compile {concept: source} to a function that reads a body's values into a record.
+
+    It is compiled from source text, as namedtuples are: a call reads some thirty values, and a body's nesting laid out
+    in one function reads them in a third of the time that nested functions take.
+    """
+    names: dict[str, Any] = {}
+    lines: list[str] = []
+    ranks: list[_Level] = []  # first choices, second choices, ...
     for name, source in table.items():
-        to_type = _CONVERTERS[fields()[name].type]
-        if isinstance(source, str) and "[" not in source:
-            tree.add(source.split("."), to_type, name)
-        else:
-            complex_sources.append((name, to_type, _compile_source(source)))
-
-    def read(body: Body, record: dict[str, Any]) -> None:
-        tree.read(body, record)
-        for name, to_type, get in complex_sources:
-            value = get(body)
-            if value is not None and (value := to_type(value)) is not None:
-                record[name] = value
-
-    return read
-
-
-def convert(name: str, value: Any) -> Any:
-    """Return `value` as the registry's type of the concept `name`, or None where it is not of that type."""
-    return None if value is None else _CONVERTERS[fields()[name].type](value)
+        names[f"convert_{name}"] = converter(name)
+        if callable(source):
+            names[f"get_{name}"] = source
+            lines += [f"    v = get_{name}(body)", *_write_keep(name, "    ")]
+            continue
+        for rank, path in enumerate((source,) if isinstance(source, str) else source):
+            if len(ranks) == rank:
+                ranks.append(_Level())
+            ranks[rank].add(path.split("."), name)
+    for rank, level in enumerate(ranks):
+        lines += level.write("body", "    ", only_missing=rank > 0)
+    text = "\n".join(["def read(body, record):", *lines, "    return None"])
+    exec(compile(text, "<trilemma reader>", "exec"), names)  # noqa: S102  # made of our own tables
+    reader: Reader = names["read"]
+    return reader
 
 
-class _Node:
-    """Be one level of a body: the values to read here, and the levels below."""
+def converter(name: str) -> Callable[[Any], Any]:
+    """Return the function that gives a value as the registry's type of the concept `name`, or None."""
+    return _CONVERTERS[fields()[name].type]
 
-    __slots__ = ("below", "here")
+
+class _Level:
+    """Be one level of a body as the tables know it: the values here, and the objects and lists below."""
 
     def __init__(self) -> None:
-        self.here: list[tuple[str, Callable[[Any], Any], str]] = []
-        self.below: dict[str, _Node] = {}
+        self.here: list[tuple[str, str]] = []
+        self.below: dict[str, _Level] = {}
 
-    def add(self, keys: list[str], to_type: Callable[[Any], Any], name: str) -> None:
-        if len(keys) == 1:
-            self.here.append((keys[0], to_type, name))
+    def add(self, steps: list[str], name: str) -> None:
+        if len(steps) == 1:
+            self.here.append((steps[0], name))
         else:
-            self.below.setdefault(keys[0], _Node()).add(keys[1:], to_type, name)
+            self.below.setdefault(steps[0], _Level()).add(steps[1:], name)
 
-    def read(self, body: Body, record: dict[str, Any]) -> None:
-        get = body.get
-        for key, to_type, name in self.here:
-            value = get(key)
-            if value is not None and (value := to_type(value)) is not None:
-                record[name] = value
-        for key, node in self.below.items():
-            value = get(key)
-            if type(value) is dict:
-                node.read(value, record)
-
-
-def _compile_source(source: Source) -> Callable[[Body], Any]:
-    if callable(source):
-        return source
-    if isinstance(source, tuple):
-        return _first_of([_compile_source(path) for path in source])
-    return _compile_path(source.split("."))
-
-
-def _first_of(getters: list[Callable[[Body], Any]]) -> Callable[[Body], Any]:
-    def get(body: Body) -> Any:
-        for getter in getters:
-            value = getter(body)
-            if value is not None:
-                return value
-        return None
-
-    return get
-
-
-def _compile_path(steps: list[str]) -> Callable[[Any], Any]:
-    step, rest = steps[0], steps[1:]
-    key, bracket, kind = step.rstrip("]").partition("[")
-    if kind == "#":
-        return lambda body: len(items) if isinstance(items := _get(body, key), list) else None
-    if not rest:
-        return lambda body: _get(body, key)
-    get_rest = _compile_path(rest)
-    if not bracket:
-        return lambda body: get_rest(_get(body, key))
-
-    def get_each(body: Any) -> list[Any] | None:
-        items = _get(body, key)
-        if type(items) is not list:
-            return None
-        found: list[Any] = []
-        for item in items:
-            if kind and _get(item, "type") != kind:
+    def write(self, body: str, indent: str, *, only_missing: bool, collect: bool = False) -> list[str]:
+        """Return the lines that read this level of `body`; within a list they `collect` the values of its items."""
+        lines = []
+        for step, name in self.here:
+            key, _, count = step.partition("[")
+            lines.append(f"{indent}v = {body}.get({key!r})")
+            if count:
+                lines.append(f"{indent}v = len(v) if type(v) is list else None")
+            if collect:
+                lines.append(f"{indent}if v is not None: c_{name}.append(v)")
+            else:
+                lines += _write_keep(name, indent, only_missing=only_missing)
+        for number, (step, level) in enumerate(self.below.items()):
+            key, bracket, kind = step.rstrip("]").partition("[")
+            inner = f"{body}_{number}"
+            lines.append(f"{indent}{inner} = {body}.get({key!r})")
+            if not bracket:
+                lines.append(f"{indent}if type({inner}) is dict:")
+                lines += level.write(inner, indent + "    ", only_missing=only_missing, collect=collect)
                 continue
-            value = get_rest(item)
-            if type(value) is list:
-                found += value
-            elif value is not None:
-                found.append(value)
-        return found or None
+            found = () if collect else level.names()
+            lines += [f"{indent}c_{name} = []" for name in found]
+            test = f" and item_{inner}.get('type') == {kind!r}" if kind else ""
+            lines += [
+                f"{indent}if type({inner}) is list:",
+                f"{indent}    for item_{inner} in {inner}:",
+                f"{indent}        if type(item_{inner}) is dict{test}:",
+                *level.write(f"item_{inner}", indent + " " * 12, only_missing=only_missing, collect=True),
+            ]
+            for name in found:
+                lines.append(f"{indent}v = c_{name} or None")
+                lines += _write_keep(name, indent, only_missing=only_missing)
+        return lines
 
-    return get_each
+    def names(self) -> list[str]:
+        below = [name for level in self.below.values() for name in level.names()]
+        return [name for _, name in self.here] + below
 
 
-def _get(body: Any, key: str) -> Any:
-    return body.get(key) if type(body) is dict else None
+def _write_keep(name: str, indent: str, *, only_missing: bool = False) -> list[str]:
+    missing = f" and {name!r} not in record" if only_missing else ""
+    lines = [f"{indent}if v is not None{missing}:"]
+    plain = _PLAIN.get(fields()[name].type)
+    if plain:
+        lines += [f"{indent}    if {plain}: record[{name!r}] = v", f"{indent}    else:"]
+        indent += "    "
+    return [*lines, f"{indent}    v = convert_{name}(v)", f"{indent}    if v is not None: record[{name!r}] = v"]
 
 
 def _to_string(value: Any) -> str | None:
@@ -135,17 +132,15 @@ def _to_string(value: Any) -> str | None:
 
 
 def _to_int(value: Any) -> int | None:
-    if type(value) is int:
-        return value if value >= 0 else None
-    if type(value) is float and value.is_integer() and value >= 0:
-        return int(value)
+    if type(value) is int or (type(value) is float and value.is_integer()):
+        return int(value) if value >= 0 else None
     return None
 
 
 def _to_double(value: Any) -> float | None:
-    if type(value) is float:
-        return value if math.isfinite(value) else None
-    return float(value) if type(value) is int else None
+    if type(value) is int or type(value) is float:
+        return float(value) if math.isfinite(value) else None
+    return None
 
 
 def _to_boolean(value: Any) -> bool | None:
@@ -160,15 +155,11 @@ def _to_strings(value: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _to_json(value: Any) -> Any:
-    return value
-
-
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "string": _to_string,
     "int": _to_int,
     "double": _to_double,
     "boolean": _to_boolean,
     "string[]": _to_strings,
-    "json": _to_json,
+    "json": lambda value: value,
 }

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry import trace
 
 from trilemma import guard
-from trilemma.engine import CURRENT, Call, CompiledEndpoint, Engine, Peer, compile_endpoints
+from trilemma.engine import CURRENT, Call, CompiledEndpoint, Engine, Target
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
 from trilemma.raw_body import RawBody
@@ -55,41 +55,49 @@ class _Opener:
     def __init__(self, provider: Provider, engine: Engine) -> None:
         self._provider = provider
         self._engine = engine
-        self._endpoints = compile_endpoints(provider)
-        self._peers: WeakKeyDictionary[Any, tuple[Any, Peer]] = WeakKeyDictionary()
+        self._specs = {endpoint.path: endpoint for endpoint in provider.endpoints}
+        self._compiled: dict[str, CompiledEndpoint] = {}
+        self._targets: WeakKeyDictionary[Any, tuple[Any, dict[str, Target]]] = WeakKeyDictionary()
 
-    @guard.guarded
     def open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Return the open call, or None for a request that is none of ours."""
-        options = kwargs.get("options") or next((arg for arg in args if hasattr(arg, "json_data")), None)
-        endpoint = self._find_endpoint(options)
-        if endpoint is None or options is None:
-            return None
+        options = kwargs["options"] if "options" in kwargs else args[1]
         body = options.json_data
+        if not isinstance(body, dict):
+            return None
+        target = self._find_target(client, options.url)
+        if target is None:
+            return None
         extra = options.extra_json
         if extra and isinstance(extra, dict):
             body = {**body, **extra}
-        call = self._engine.open(endpoint, self._find_peer(client), body, streamed=bool(body.get("stream")))
+        call = self._engine.open(target, body, streamed=body.get("stream") is True)
         if call is not None:
             call.is_raw = isinstance(options.headers, dict) and _RAW_HEADER in options.headers
         return call
 
-    def _find_endpoint(self, options: Any) -> CompiledEndpoint | None:
-        if options is None or not isinstance(options.json_data, dict):
-            return None
-        return self._endpoints.get(options.url.partition("?")[0])
+    def _find_target(self, client: Any, path: str) -> Target | None:
+        known = self._targets.get(client)
+        base_url = client._base_url  # noqa: SLF001
+        if known is None or known[0] is not base_url:
+            known = self._targets[client] = base_url, {}
+        target = known[1].get(path)
+        if target is None and (endpoint := self._find_endpoint(path.partition("?")[0])):
+            target = known[1][path] = self._make_target(client, base_url, endpoint)
+        return target
 
-    def _find_peer(self, client: Any) -> Peer:
-        url = client._base_url  # noqa: SLF001
-        known = self._peers.get(client)
-        if known is not None and known[0] is url:
-            return known[1]
-        host = url.host
-        named = next((name for suffix, name in self._provider.hosts.items() if host.endswith(suffix)), None)
+    def _find_endpoint(self, path: str) -> CompiledEndpoint | None:
+        endpoint = self._compiled.get(path)
+        if endpoint is None and (spec := self._specs.get(path)):
+            endpoint = self._compiled[path] = CompiledEndpoint(spec, self._provider)
+        return endpoint
+
+    def _make_target(self, client: Any, url: Any, endpoint: CompiledEndpoint) -> Target:
+        name = next((name for end, name in self._provider.hosts.items() if url.host.endswith(end)), None)
         port = url.port or (443 if url.scheme == "https" else 80)
-        peer = Peer(named or self._provider.name, host, port, self._keeps_native_span(client))
-        self._peers[client] = url, peer
-        return peer
+        server = {"server_address": url.host, "server_port": port} if url.host else {}
+        keeps = self._keeps_native_span(client)
+        return Target(endpoint, name or self._provider.name, server, keeps_native_span=keeps)
 
     def _keeps_native_span(self, client: Any) -> bool:
         """Tell whether the user gave the client a tracer provider that is not ours: then its span goes elsewhere."""
@@ -100,10 +108,9 @@ class _Opener:
 
 def _request(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = opener.open(self, args, kwargs)
+        call, tokens = _open(opener, self, args, kwargs)
         if call is None:
             return original(self, *args, **kwargs)
-        tokens = call.enter()
         try:
             result = original(self, *args, **kwargs)
         except BaseException as error:
@@ -111,7 +118,8 @@ def _request(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any
             call.end(error=error)
             raise
         call.leave(tokens)
-        _return(call)
+        if not call.is_unread:
+            call.end()
         return result
 
     return request
@@ -119,10 +127,9 @@ def _request(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any
 
 def _request_async(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
     async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = opener.open(self, args, kwargs)
+        call, tokens = _open(opener, self, args, kwargs)
         if call is None:
             return await original(self, *args, **kwargs)
-        tokens = call.enter()
         try:
             result = await original(self, *args, **kwargs)
         except BaseException as error:
@@ -130,16 +137,21 @@ def _request_async(original: Callable[..., Any], opener: _Opener) -> Callable[..
             call.end(error=error)
             raise
         call.leave(tokens)
-        _return(call)
+        if not call.is_unread:
+            call.end()
         return result
 
     return request
 
 
-def _return(call: Call) -> None:
-    """End a call that has returned, unless its response is yet to be read."""
-    if not call.is_unread:
-        call.end()
+def _open(opener: _Opener, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | None, Any]:
+    call = None
+    try:
+        call = opener.open(client, args, kwargs)
+        return call, None if call is None else call.enter()
+    except Exception:  # noqa: BLE001  # the guard
+        guard.caught("open")
+        return call, None
 
 
 def _process_response(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,18 +177,15 @@ def _note_response(call: Call, response: Any) -> None:
     elif call.is_raw:
         RawBody(response, call).read_all(response.content)
     else:
-        call.is_unread = call.streamed  # a transport that read the body by itself, such as a mock
+        call.is_unread = call.chunks is not None  # a transport that read the body by itself, such as a mock
 
 
 def _process_response_data(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _process_response_data(self: Any, *, data: Any, response: Any, **kwargs: Any) -> Any:
+    def _process_response_data(self: Any, *, data: Any, cast_to: Any, response: Any) -> Any:
         call = getattr(response, _CALL, None)
-        if call is not None and not call.ended:
-            if call.streamed:
-                call.feed(data)
-            else:
-                call.body = data
-        return original(self, data=data, response=response, **kwargs)
+        if call is not None and call.chunks is None:
+            call.body = data
+        return original(self, data=data, cast_to=cast_to, response=response)
 
     return _process_response_data
 
@@ -205,11 +214,13 @@ def _calculate_retry_timeout(original: Callable[..., Any]) -> Callable[..., Any]
 def _stream(original: Callable[..., Any], follow_stream: Callable[..., Any]) -> Callable[..., Any]:
     def __stream__(self: Any) -> Any:  # noqa: N807  # the SDK's name
         call = getattr(getattr(self, "response", None), _CALL, None)
-        if call is None or call.ended:
+        if call is None or call.chunks is None:
             return original(self)
         # On a copy: a generator that holds the stream which holds it leaves a dropped stream to the garbage
         # collector, and its span open until then. anthropic does the same since 2.0.
-        inner = original(copy.copy(self))
+        twin = copy.copy(self)
+        twin._client = _Recorder(self._client, call)  # noqa: SLF001
+        inner = original(twin)
         call.note_reader(inner)
         return follow_stream(inner, call)
 
@@ -219,8 +230,20 @@ def _stream(original: Callable[..., Any], follow_stream: Callable[..., Any]) -> 
 def _start_native_span(original: Callable[..., Any]) -> Callable[..., Any]:
     def start_native_span(*args: Any, **kwargs: Any) -> Any:
         call = CURRENT.get()
-        if call is not None and not call.keeps_native_span:
+        if call is not None and not call.target.keeps_native_span:
             return None
         return original(*args, **kwargs)
 
     return start_native_span
+
+
+class _Recorder:
+    """Stand for the client in the generator of one stream, and note each chunk that it gets parsed."""
+
+    def __init__(self, client: Any, call: Call) -> None:
+        self._client = client
+        if call.chunks is not None:
+            self._process_response_data = call.chunks.note_results_of(client._process_response_data)  # noqa: SLF001
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)

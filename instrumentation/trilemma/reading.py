@@ -1,0 +1,98 @@
+"""Own what is read at a call's end into its record: one step each for body, times, failure, transport and price.
+
+A step that fails costs its own part of the span only (`Call.end`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from trilemma.price import price_call
+from trilemma.record import converter
+
+if TYPE_CHECKING:
+    from trilemma.engine import Call
+
+__all__ = ["STEPS", "Headers", "compile_headers"]
+
+Headers: TypeAlias = dict[bytes, tuple[str, Callable[[Any], Any], float]]
+
+
+def compile_headers(table: Mapping[str, tuple[str, float]]) -> Headers:
+    """Compile {header: (concept, factor)} for the bytes that come over the wire."""
+    return {header.encode(): (name, converter(name), factor) for header, (name, factor) in table.items()}
+
+
+def read_body(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
+    """Read the response, whole or folded of its chunks."""
+    body = call.chunks.body if call.chunks is not None and call.chunks.count else call.body
+    if type(body) is dict:
+        call.target.endpoint.read_response(body, record)
+
+
+def read_times(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
+    """Read the times of a stream."""
+    chunks = call.chunks
+    if chunks is None or not chunks.count:
+        return
+    record["chunk_count"] = chunks.count
+    record["time_to_first_chunk_s"] = chunks.first_s - call.started_s
+    if chunks.count > 1:
+        record["longest_stall_s"] = chunks.longest_gap_s
+    if chunks.first_content_s:
+        record["time_to_first_content_s"] = chunks.first_content_s - call.started_s
+        further_tokens = record.get("output_tokens", 0) - 1
+        if further_tokens > 0 and chunks.last_content_s > chunks.first_content_s:
+            record["time_per_output_token_s"] = (chunks.last_content_s - chunks.first_content_s) / further_tokens
+
+
+def read_failure(call: "Call", record: dict[str, Any], error: BaseException | None) -> None:
+    """Read the failure: the provider's own type for it, else the exception's name."""
+    if error is None:
+        return
+    record["error_type"] = type(error).__name__
+    response = getattr(error, "response", None)
+    if response is not None:
+        call.note_response(response)
+    else:
+        call.note_request(getattr(error, "request", None))
+    body = getattr(error, "body", None)
+    for path in call.target.endpoint.provider.error_types:
+        value = body
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, str) and value:
+            record["error_type"] = value
+            return
+
+
+def read_transport(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
+    """Read what HTTP says: status, headers, retries, and the hash of what was sent."""
+    if call.http_status:
+        record["http_status"] = call.http_status
+    if call.request_hash:
+        record["request_hash"] = call.request_hash
+    if call.attempts:
+        record["retry_count"] = call.attempts
+        record["retry_wait_s"] = call.retry_wait_s
+    table = call.target.endpoint.headers
+    for header, value in call.headers or ():
+        entry = table.get(header) or table.get(header.lower())
+        if entry is not None:
+            _read_header(record, value, *entry)
+
+
+def _read_header(record: dict[str, Any], value: bytes, name: str, to_type: Callable[[Any], Any], factor: float) -> None:
+    try:
+        known = to_type(float(value) * factor if factor else value.decode("latin-1"))
+    except ValueError:
+        return
+    if known is not None:
+        record[name] = known
+
+
+def read_price(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
+    """Price what was read."""
+    record.update(price_call(record, call.started_ns / 1e9))
+
+
+STEPS = (read_body, read_times, read_failure, read_transport, read_price)
