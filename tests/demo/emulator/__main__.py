@@ -19,9 +19,12 @@ __all__ = ["serve_here"]
 
 
 @contextlib.contextmanager
-def serve_here(speed: float = 300.0) -> Iterator[tuple[str, Provider]]:
-    """Serve an emulator from a thread of this process; yields its base address and the provider with its ledger."""
-    provider = Provider(speed)
+def serve_here(speed: float = 300.0, *, failing: bool = True) -> Iterator[tuple[str, Provider]]:
+    """Serve an emulator from a thread of this process; yields its base address and the provider with its ledger.
+
+    `failing` says whether it fails now and then, as real providers do.
+    """
+    provider = Provider(speed, failing=failing)
     server = uvicorn.Server(_config(provider))
     with _listen(0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -73,8 +73,8 @@ APIS = (
 class Provider:
     """Hold what the providers know between requests: their ledger, what they have seen, and their prompt caches."""
 
-    def __init__(self, speed: float = 300.0) -> None:
-        self.speed = speed
+    def __init__(self, speed: float = 300.0, *, failing: bool = True) -> None:
+        self.speed, self.failing = speed, failing
         self.ledger: list[Entry] = []
         self._seen: Counter[str] = Counter()
         self._cached_at: dict[str, float] = {}
@@ -91,7 +91,7 @@ class Provider:
             return self._refuse(api, *fault)
         exchange, digest = self._read(api, request, raw, body)
         pace = _Pace(self.speed, virtual="x-virtual-time" in request.headers)
-        error = _choose_error(api, exchange, digest)
+        error = _choose_error(api, exchange, digest) if self.failing else None
         if error:
             return await self._fail(api, exchange, digest, error, pace)
         self._think(api, exchange)
