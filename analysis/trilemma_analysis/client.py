@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,11 @@ class Store:
     def database(self) -> str:
         """Return the database that unqualified table names mean."""
         return self.address.database
+
+    @property
+    def client(self) -> Client:
+        """Return the clickhouse-connect client beneath, for what this class does not offer (migrations)."""
+        return self._client
 
     def query(self, sql: str, **params: Any) -> pa.Table:
         """Run a SELECT and return an Arrow table; ``{name:Type}`` in the SQL takes ``params[name]`` on the server.
@@ -261,4 +267,5 @@ def _no_schema(address: Address, error: ClickHouseError | None = None) -> StoreE
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__
+    # ClickHouse repeats the whole query with its values ("... In query SELECT ..."), which helps nobody here.
+    return re.split(r"\.? In query |: While processing ", lines[0])[0][:500] if lines else type(error).__name__

@@ -1,0 +1,69 @@
+"""Own what a report and its findings share: the scope, the choices, and what was measured and decided once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from trilemma_analysis.comparisons import compare
+from trilemma_analysis.gates import choose_baselines, find_candidates, run_gates
+from trilemma_analysis.measures import measure_combinations
+
+if TYPE_CHECKING:
+    from trilemma_analysis.client import Store
+    from trilemma_analysis.gates import Baseline, GateResult
+    from trilemma_analysis.measures import Measures
+    from trilemma_analysis.options import Options
+    from trilemma_analysis.scope import Scope
+
+__all__ = ["Analysis", "analyse"]
+
+MONTH = timedelta(days=30)
+LEAST_SPAN = timedelta(days=1)  # a shorter sight of the traffic is not stretched to a month
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One look at a store; findings read from it and may ask the store more."""
+
+    store: Store
+    scope: Scope
+    options: Options
+    measures: tuple[Measures, ...]
+    baselines: dict[str, Baseline]
+    gates: tuple[GateResult, ...]
+
+    @property
+    def alpha(self) -> float:
+        """Return the error that a claim family of one task (safe), or all claims of the report, may have."""
+        return 1 - self.options.confidence
+
+    def of_task(self, task: str) -> list[Measures]:
+        """Return a task's combinations."""
+        return [one for one in self.measures if one.task == task]
+
+    def monthly(self, task: str, runs: float) -> float | None:
+        """Return what a number of runs of a task in the period comes to in 30 days, at the traffic seen.
+
+        None when less than a day of the task was seen.
+        """
+        ones = self.of_task(task)
+        seen = timedelta(microseconds=max(one.last_us for one in ones) - min(one.first_us for one in ones))
+        return None if seen < LEAST_SPAN else runs * (MONTH / seen)
+
+    def monthly_runs(self, one: Measures) -> float | None:
+        """Return the runs per month of a combination: as the reader states them, else at the traffic seen."""
+        if self.options.runs_per_month is not None:
+            return self.options.runs_per_month
+        return self.monthly(one.task, one.runs)
+
+
+def analyse(store: Store, scope: Scope, options: Options) -> Analysis:
+    """Measure the combinations, choose baselines, and run the gate over all candidates."""
+    measures = measure_combinations(store, scope, options.confidence)
+    baselines = choose_baselines(measures, options.baselines)
+    margins = {one.task: options.margin_of(one.task) for one in measures}
+    comparisons = compare(store, scope, find_candidates(measures, baselines), margins, options.confidence)
+    gates = run_gates(comparisons, baselines, 1 - options.confidence)
+    return Analysis(store, scope, options, tuple(measures), baselines, tuple(gates))

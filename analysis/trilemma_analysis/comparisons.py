@@ -1,0 +1,185 @@
+"""Own the comparison of a candidate with a baseline: paired on shared inputs where they suffice, unpaired else."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.measures import PICO, read_moments
+from trilemma_analysis.stats.intervals import Interval
+from trilemma_analysis.stats.noninferiority import GateTest, PairTable, compare_paired, compare_unpaired
+from trilemma_analysis.stats.ratios import ratio_of_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from trilemma_analysis.client import Store
+    from trilemma_analysis.measures import Measures
+    from trilemma_analysis.scope import Scope
+
+__all__ = ["Comparison", "compare"]
+
+# Pairing saves this factor of the inputs (statistics.md of the project, SWE-bench Verified): with fewer shared inputs
+# than this fraction of the smaller side, the unshared ones tell more.
+PAIRING_GAIN = 3.4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One candidate against one baseline in one task: the gate's test, and what it does to cost and latency."""
+
+    baseline: Measures
+    candidate: Measures
+    margin: float
+    paired: bool
+    shared_inputs: int
+    test: GateTest
+    difference: Estimate
+    cost_ratio: Estimate | None
+    latency_ratio: Estimate | None
+
+    @property
+    def differs_in(self) -> tuple[str, ...]:
+        """Return the axes on which the two differ, ``models`` first."""
+        models = ("models",) if self.baseline.models != self.candidate.models else ()
+        ours, theirs = self.baseline.axes, self.candidate.axes
+        return models + tuple(axis for axis in {**ours, **theirs} if ours.get(axis) != theirs.get(axis))
+
+
+def compare(
+    store: Store,
+    scope: Scope,
+    pairs: Sequence[tuple[Measures, Measures]],
+    margins: Mapping[str, float],
+    confidence: float,
+) -> list[Comparison]:
+    """Compare (baseline, candidate) pairs; those with no known outcome on one side are left out.
+
+    Args:
+        store: the store.
+        scope: what to look at.
+        pairs: baselines and candidates, each of one task.
+        margins: the margin of each task.
+        confidence: level of the two-sided intervals.
+    """
+    known = [(baseline, candidate) for baseline, candidate in pairs if baseline.known and candidate.known]
+    if not known:
+        return []
+    wanted = {
+        "pair_tasks": [baseline.task for baseline, _ in known],
+        "pair_baselines": [baseline.combination for baseline, _ in known],
+        "pair_candidates": [candidate.combination for _, candidate in known],
+    }
+    outcomes: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in store.ask("pair_outcomes", **scope.parameters, **wanted).to_pylist():
+        outcomes[_key(row)].append(row)
+    amounts = {_key(row): row for row in store.ask("pair_amounts", **scope.parameters, **wanted).to_pylist()}
+    return [
+        _compare_one(pair, margins[pair[0].task], confidence, outcomes.get(key, []), amounts.get(key))
+        for pair in known
+        for key in [(pair[0].task, pair[0].combination, pair[1].combination)]
+    ]
+
+
+def _compare_one(
+    pair: tuple[Measures, Measures],
+    margin: float,
+    confidence: float,
+    outcomes: list[dict[str, Any]],
+    amounts: dict[str, Any] | None,
+) -> Comparison:
+    baseline, candidate = pair
+    shared = sum(row["inputs"] for row in outcomes)
+    paired = shared > 0 and shared * PAIRING_GAIN >= min(baseline.success.n, candidate.success.n)
+    if paired:
+        test = compare_paired(_read_pairs(outcomes), margin, confidence)
+        single = all(row["most_trials"] == 1 for row in outcomes)
+        method = "paired by input, Tango" if single else "paired by input, score over inputs (inputs repeat)"
+    else:
+        test = compare_unpaired(_effective(baseline), _effective(candidate), margin, confidence)
+        method = "unpaired, Miettinen-Nurminen"
+    return Comparison(
+        baseline=baseline,
+        candidate=candidate,
+        margin=margin,
+        paired=paired,
+        shared_inputs=shared,
+        test=test,
+        difference=to_estimate(test.difference, test.n, "share", method),
+        cost_ratio=_compare_costs(pair, amounts if paired else None, confidence),
+        latency_ratio=_compare_latencies(pair, amounts if paired else None, confidence),
+    )
+
+
+def _read_pairs(rows: list[dict[str, Any]]) -> PairTable:
+    return PairTable(
+        values=np.array([row["difference"] for row in rows], dtype=float),
+        counts=np.array([row["inputs"] for row in rows], dtype=float),
+        single=all(row["most_trials"] == 1 for row in rows),
+    )
+
+
+def _effective(measures: Measures) -> tuple[float, float]:
+    """Return (successes, runs) as independent runs would have them, which repeated inputs are not."""
+    return (measures.success.value or 0.0) * measures.effective_n, measures.effective_n
+
+
+def _compare_costs(
+    pair: tuple[Measures, Measures], amounts: dict[str, Any] | None, confidence: float
+) -> Estimate | None:
+    """Return the ratio of mean costs, or None where one is unknown, free, or in another currency."""
+    ours, theirs = pair[0].cost_per_run, pair[1].cost_per_run
+    if ours is None or theirs is None or ours.unit != theirs.unit or not ours.value or theirs.value is None:
+        return None
+    if amounts is not None and amounts["cost_n"] >= 2:
+        interval = ratio_of_sums(read_moments(amounts, "cost", PICO, PICO), confidence)
+        return to_estimate(interval, int(amounts["cost_n"]), "ratio", "paired by input, delta method on the log scale")
+    return _divide(theirs, ours)
+
+
+def _compare_latencies(
+    pair: tuple[Measures, Measures], amounts: dict[str, Any] | None, confidence: float
+) -> Estimate | None:
+    """Return the typical ratio of latencies: paired, the geometric mean over inputs; unpaired, the ratio of medians."""
+    if amounts is not None and amounts["latency_n"] >= 2:
+        n, total, squares = amounts["latency_n"], amounts["latency_sum"], amounts["latency_squares"]
+        error = math.sqrt(max(squares - total**2 / n, 0.0) / (n - 1) / n)
+        reach = float(stats.t.isf((1 - confidence) / 2, n - 1)) * error
+        ends = (np.asarray(math.exp(total / n + shift)) for shift in (-reach, 0.0, reach))
+        return to_estimate(Interval(*ends), int(n), "ratio", "paired by input, geometric mean")
+    return _divide(pair[1].latency_p50, pair[0].latency_p50)
+
+
+def _divide(numerator: Estimate, denominator: Estimate) -> Estimate | None:
+    """Return the ratio of two independent positive estimates, by their distances on the log scale.
+
+    Source: MOVER for ratios, Donner and Zou 2012, on logarithms.
+    """
+    if not numerator.value or not denominator.value:
+        return None
+    ratio = numerator.value / denominator.value
+
+    def reach(up: float | None, down: float | None) -> float | None:
+        if not up or not down or not numerator.value or not denominator.value:
+            return None
+        return math.exp(math.hypot(math.log(up / numerator.value), math.log(down / denominator.value)))
+
+    below, above = reach(numerator.low, denominator.high), reach(numerator.high, denominator.low)
+    return Estimate(
+        value=ratio,
+        low=None if below is None else ratio / below,
+        high=None if above is None else ratio * above,
+        n=min(numerator.n, denominator.n),
+        unit="ratio",
+        method="unpaired, log distances of the two intervals",
+    )
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["task_name"], row["baseline"], row["candidate"]

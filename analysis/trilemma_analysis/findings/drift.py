@@ -1,0 +1,183 @@
+"""Own the finding "something changed at that time": success, latency and cost within one combination, over time."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
+from trilemma_analysis.findings.savings import identify
+from trilemma_analysis.findings.wording import say_change, say_count, say_seconds, say_share
+from trilemma_analysis.gates import CLAIM_FAMILIES
+from trilemma_analysis.stats.changepoint import Change, Series, find_change
+from trilemma_analysis.stats.intervals import Interval
+from trilemma_analysis.stats.multiplicity import holm
+from trilemma_analysis.stats.unpaired import newcombe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trilemma_analysis.analysis import Analysis
+
+__all__ = ["find", "find_drifts"]
+
+KIND = "drift"
+LEAST_RUNS = 40  # of a combination: a change needs 20 runs on each side
+MOST_BUCKETS = 60
+WIDTHS_S = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One change found in one measure of one combination."""
+
+    task: str
+    combination: str
+    side: str
+    at: datetime
+    change: Change
+    p_value: float
+    effect: Estimate
+    worse: bool
+
+
+def find(analysis: Analysis) -> list[Finding]:
+    """Return a finding for each combination and side of the triangle that changed beyond chance."""
+    if not analysis.measures:
+        return []
+    width_s = choose_width(
+        min(one.first_us for one in analysis.measures) / 1e6, max(one.last_us for one in analysis.measures) / 1e6
+    )
+    table = analysis.store.ask("series", **analysis.scope.parameters, width_s=width_s, least_runs=LEAST_RUNS)
+    labels = {one.key: one.label for one in analysis.measures}
+    drifts = find_drifts(table.to_pylist(), width_s, analysis.options.confidence)
+    return [_report(one, labels[one.task, one.combination], width_s) for one in drifts]
+
+
+def choose_width(first_s: float, last_s: float) -> int:
+    """Return the finest round bucket width, in seconds, that cuts the time into at most 60."""
+    return next((width for width in WIDTHS_S if (last_s - first_s) / width <= MOST_BUCKETS), WIDTHS_S[-1])
+
+
+def find_drifts(rows: Sequence[dict[str, Any]], width_s: int, confidence: float) -> list[Drift]:
+    """Return the changes in rows of sql/series.sql that stand after Holm, at a family's part of the error."""
+    by_combination: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_combination[row["task_name"], row["combination"]].append(row)
+    candidates = [
+        (key, side, series, change, lines)
+        for key, lines in by_combination.items()
+        for side, series in _read_series(lines).items()
+        if (change := find_change(series)) is not None
+    ]
+    if not candidates:
+        return []
+    p_values = holm([change.p_value for _, _, _, change, _ in candidates])
+    drifts = []
+    for (key, side, series, change, lines), p in zip(candidates, p_values, strict=True):
+        p_value = min(1.0, float(p) * CLAIM_FAMILIES)
+        if p_value <= 1 - confidence:
+            at = datetime.fromtimestamp(lines[change.index]["bucket"] * width_s, UTC)
+            effect = _measure_effect(side, series, change, confidence)
+            rising = change.after > change.before
+            drifts.append(Drift(*key, side, at, change, p_value, effect, worse=rising != (side == "quality")))
+    return drifts
+
+
+def _read_series(lines: list[dict[str, Any]]) -> dict[str, Series]:
+    """Return the series of one combination: outcomes as they are, latencies and costs as logarithms."""
+    columns = {name: np.array([line[name] for line in lines], dtype=float) for name in lines[0] if name not in _LABELS}
+    series = {"quality": Series.of_rates(columns["known"], columns["successes"])}
+    for side, n, total, squares in (
+        ("latency", "timed", "latency_log", "latency_log_squares"),
+        ("cost", "costly", "cost_log", "cost_log_squares"),
+    ):
+        series[side] = Series.of_sums(
+            columns[n], columns[total], _pooled_variance(columns[n], columns[total], columns[squares])
+        )
+    return series
+
+
+_LABELS = ("task_name", "combination", "bucket")
+
+
+def _pooled_variance(
+    n: np.ndarray[Any, np.dtype[np.float64]],
+    total: np.ndarray[Any, np.dtype[np.float64]],
+    squares: np.ndarray[Any, np.dtype[np.float64]],
+) -> float:
+    """Return the variance of single runs about the mean of their bucket; 0 where it cannot be told."""
+    used = n > 0
+    freedom = n.sum() - used.sum()
+    if freedom <= 0:
+        return 0.0
+    within = squares[used].sum() - (total[used] ** 2 / n[used]).sum()
+    # Amounts that do not vary (a fixed cost) would make any rounding a change: half a percent is the least that counts.
+    return max(float(within / freedom), 0.005**2)
+
+
+def _measure_effect(side: str, series: Series, change: Change, confidence: float) -> Estimate:
+    """Return the change of the success rate in points, or of the typical latency or cost as a ratio.
+
+    The interval is that of two periods at a known time; that the time was searched for makes it somewhat too narrow.
+    """
+    at, n = change.index, int(change.n_before + change.n_after)
+    if side == "quality":
+        won, known = series.total, series.n
+        interval = newcombe(won[:at].sum(), known[:at].sum(), won[at:].sum(), known[at:].sum(), confidence)
+        return to_estimate(interval, n, "share", "Newcombe, before and after")
+    shift = change.after - change.before
+    error = math.sqrt(float(series.variance) * (1 / change.n_before + 1 / change.n_after))
+    reach = float(stats.norm.isf((1 - confidence) / 2)) * error
+    ends = (np.asarray(math.exp(shift + by)) for by in (-reach, 0.0, reach))
+    return to_estimate(Interval(*ends), n, "ratio", "ratio of geometric means, after to before")
+
+
+def _report(one: Drift, label: str, width_s: int) -> Finding:
+    noun = {"quality": "success rate", "latency": "typical latency", "cost": "typical cost per run"}[one.side]
+    direction = "rose" if one.change.after > one.change.before else "fell"
+    when = one.at.strftime("%Y-%m-%d %H:%M UTC")
+    return Finding(
+        id=identify(KIND, one.task, one.combination, one.side),
+        kind=KIND,
+        task=one.task,
+        where=label,
+        title=f"{one.task}: {noun} of {label} {direction} about {when}",
+        what=(
+            f"Before, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)} runs; from then on, "
+            f"{_say(one.side, one.change.after)} over {say_count(one.change.n_after)}: {say_change(one.effect)} "
+            f"(p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). The time is "
+            f"known to about {_say_width(width_s)}. The combination, its model names and prompt, stayed the same."
+        ),
+        verdict=Verdict.ACT if one.worse else Verdict.DONT,
+        evidence=Evidence(
+            n=int(one.change.n_before + one.change.n_after), unit="runs", questions=("series",), p_value=one.p_value
+        ),
+        effects=(Effect(side=one.side, what=f"{noun}, after to before", estimate=one.effect),),
+        risk="The inputs may have changed rather than the provider: compare what was asked before and after.",
+        change=(
+            f"Find out what changed about {when}: the provider's model, the inputs, the evaluator, or your release."
+            if one.worse
+            else "Nothing: this is to the better. Figures from before that time no longer hold."
+        ),
+        verification="Run the same inputs again and compare with their outcomes from before.",
+    )
+
+
+def _say(side: str, value: float) -> str:
+    if side == "quality":
+        return say_share(value)
+    return say_seconds(math.exp(value)) if side == "latency" else f"{math.exp(value):.3g} a run"
+
+
+def _say_width(width_s: int) -> str:
+    if width_s >= 86_400:
+        return f"{width_s // 86_400} day(s)"
+    return f"{width_s // 3600} h" if width_s >= 3600 else f"{width_s // 60} min" if width_s >= 60 else f"{width_s} s"

@@ -1,0 +1,176 @@
+"""Own the finding "route this task to another model": the non-inferiority gate, and what passing it is worth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
+from trilemma_analysis.findings.savings import identify, save_by_ratio
+from trilemma_analysis.findings.wording import say_change, say_count, say_money, say_points, say_ratio
+from trilemma_analysis.stats.noninferiority import GateVerdict
+
+if TYPE_CHECKING:
+    from trilemma_analysis.analysis import Analysis
+    from trilemma_analysis.gates import GateResult
+
+__all__ = ["find"]
+
+KIND = "model_route"
+QUESTIONS = ("combinations", "pair_outcomes", "pair_amounts", "latency_at_ranks")
+NAMED = 5  # candidates named in one sentence; the rest are counted
+
+
+def find(analysis: Analysis) -> list[Finding]:
+    """Return per task: the best safe candidate, the candidates that are worse, and what is open."""
+    by_task: dict[str, list[GateResult]] = defaultdict(list)
+    for result in analysis.gates:
+        if "models" in result.comparison.differs_in:
+            by_task[result.comparison.baseline.task].append(result)
+    findings = []
+    for results in by_task.values():
+        groups = {verdict: [one for one in results if one.verdict is verdict] for verdict in GateVerdict}
+        if safe := groups[GateVerdict.SAFE]:
+            findings.append(_report_safe(analysis, safe))
+        if worse := groups[GateVerdict.WORSE]:
+            findings.append(_report_worse(worse))
+        if open_ := groups[GateVerdict.NOT_ENOUGH_DATA]:
+            findings.append(_report_open(analysis, open_))
+    return findings
+
+
+def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
+    """Recommend the safe candidate that costs least (of equals, the fastest)."""
+    best = min(
+        safe, key=lambda one: (_ratio(one, "cost"), _ratio(one, "latency"), one.comparison.candidate.combination)
+    )
+    made = best.comparison
+    others = f" {len(safe) - 1} other candidate(s) pass too; see the gate." if len(safe) > 1 else ""
+    return Finding(
+        id=identify(KIND, made.baseline.task, made.baseline.combination, made.candidate.combination),
+        kind=KIND,
+        task=made.baseline.task,
+        where=made.baseline.label,
+        title=f"Route {made.baseline.task} to {made.candidate.label}",
+        what=(
+            f"Success differs by {say_change(made.difference)} from {made.baseline.label}, "
+            f"{_basis(best)}: not worse by the margin of {made.margin * 100:g} points or more "
+            f"(p = {best.p_noninferior:.2g}, Holm over the task's candidates).{others}"
+        ),
+        verdict=Verdict.ACT,
+        evidence=_cite(best, best.p_noninferior),
+        effects=_list_effects(best),
+        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio),
+        risk=_name_risk(best),
+        change=f"Send {made.baseline.task} to {made.candidate.label} instead of {made.baseline.label}.",
+        verification=(
+            "Keep a tenth of the traffic on the present combination and compare success on it after "
+            f"{say_count(max(made.test.n, 200))} runs; go back if it is more than {made.margin * 100:g} points ahead."
+        ),
+    )
+
+
+def _report_worse(worse: list[GateResult]) -> Finding:
+    """Warn of candidates that save money or time and lose quality; figures are those of the cheapest."""
+    cheapest = min(worse, key=lambda one: (_ratio(one, "cost"), one.comparison.candidate.combination))
+    made = cheapest.comparison
+    names = _name_some(worse)
+    return Finding(
+        id=identify(KIND, made.baseline.task, made.baseline.combination, "worse"),
+        kind=KIND,
+        task=made.baseline.task,
+        where=made.baseline.label,
+        title=f"Do not route {made.baseline.task} to {names}",
+        what=(
+            f"{len(worse)} cheaper or faster candidate(s) succeed less often than {made.baseline.label}. "
+            f"The cheapest, {made.candidate.label}: {say_change(made.difference)}, {_basis(cheapest)} "
+            f"(p = {cheapest.p_worse:.2g}, adjusted for all claims of this report)."
+        ),
+        verdict=Verdict.DONT,
+        evidence=_cite(cheapest, cheapest.p_worse),
+        effects=_list_effects(cheapest),
+        risk="None in staying; the money not saved is the price of the quality kept.",
+        change=f"Keep {made.baseline.label} for {made.baseline.task}.",
+        verification="The gate is computed anew with each report.",
+    )
+
+
+def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
+    """Say what would settle the candidates that are neither safe nor worse; figures are those of the nearest."""
+    settled_by = [one for one in open_ if one.needed is not None]
+    nearest = min(settled_by or open_, key=lambda one: (one.needed or 0, one.comparison.candidate.combination))
+    made = nearest.comparison
+    currency = made.candidate.cost_per_run.unit if made.candidate.cost_per_run else ""
+    cost = f", about {say_money(nearest.needed_cost, currency)}" if nearest.needed_cost is not None else ""
+    need = (
+        f"{say_count(nearest.needed)} more inputs tried by both{cost}, would settle {made.candidate.label} "
+        "with 80 % power if it truly is as good"
+        if nearest.needed is not None
+        else f"no number of inputs will show {made.candidate.label} safe if the difference seen is the true one"
+    )
+    return Finding(
+        id=identify(KIND, made.baseline.task, made.baseline.combination, "open"),
+        kind=KIND,
+        task=made.baseline.task,
+        where=made.baseline.label,
+        title=f"Not settled for {made.baseline.task}: {_name_some(open_)}",
+        what=(
+            f"{len(open_)} cheaper or faster one(s) are shown neither safe (within {made.margin * 100:g} points of "
+            f"{made.baseline.label}) nor worse. Nearest, {made.candidate.label}: {say_change(made.difference)}, "
+            f"{_basis(nearest)}."
+        ),
+        verdict=Verdict.NOT_ENOUGH_DATA,
+        evidence=_cite(nearest, nearest.p_noninferior),
+        effects=_list_effects(nearest),
+        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio),
+        risk="Switching now would be a guess.",
+        change=f"Collect data: {need}.",
+        verification="Run the report again on the longer period.",
+    )
+
+
+def _list_effects(result: GateResult) -> tuple[Effect, ...]:
+    made = result.comparison
+    effects = [Effect(side="quality", what="difference in success rate", estimate=made.difference)]
+    if made.cost_ratio is not None:
+        effects.append(Effect(side="cost", what="cost per run, candidate to baseline", estimate=made.cost_ratio))
+    if made.latency_ratio is not None:
+        effects.append(Effect(side="latency", what="latency, candidate to baseline", estimate=made.latency_ratio))
+    return tuple(effects)
+
+
+def _cite(result: GateResult, p_value: float) -> Evidence:
+    unit = "inputs tried by both" if result.comparison.paired else "runs of the smaller side"
+    return Evidence(n=result.comparison.test.n, unit=unit, questions=QUESTIONS, p_value=p_value)
+
+
+def _basis(result: GateResult) -> str:
+    made = result.comparison
+    if made.paired:
+        return f"on {say_count(made.test.n)} inputs tried by both"
+    return f"on different inputs ({say_count(made.candidate.known)} and {say_count(made.baseline.known)} runs)"
+
+
+def _name_risk(result: GateResult) -> str:
+    made = result.comparison
+    risks = [f"Success may be up to {say_points(-(made.difference.low or 0)).lstrip('+−')} lower."]
+    if not made.paired:
+        risks.append(
+            "The two served different inputs: if the router sent easier ones to one of them, this compares inputs."
+        )
+    if made.cost_ratio is not None and (made.cost_ratio.value or 0) > 1:
+        risks.append(f"It costs more per run: {say_ratio(made.cost_ratio.value)}.")
+    if made.latency_ratio is not None and (made.latency_ratio.value or 0) > 1:
+        risks.append(f"It is slower: {say_change(made.latency_ratio)}.")
+    return " ".join(risks)
+
+
+def _name_some(results: list[GateResult]) -> str:
+    names = [one.comparison.candidate.label for one in results]
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _ratio(result: GateResult, side: str) -> float:
+    ratio = result.comparison.cost_ratio if side == "cost" else result.comparison.latency_ratio
+    return float("inf") if ratio is None or ratio.value is None else ratio.value

@@ -1,0 +1,44 @@
+"""Own what a change saves: from a cost ratio, or a share of cost, to money per 1,000 runs and per month."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from trilemma_analysis.estimate import Estimate, scale_estimate
+from trilemma_analysis.findings.finding import Saving
+
+if TYPE_CHECKING:
+    from trilemma_analysis.analysis import Analysis
+    from trilemma_analysis.measures import Measures
+
+__all__ = ["identify", "save_by_ratio", "save_by_share"]
+
+
+def save_by_ratio(analysis: Analysis, baseline: Measures, ratio: Estimate | None) -> Saving | None:
+    """Return what it saves that a run of the baseline costs ``ratio`` of what it costs; None if that is unknown."""
+    if ratio is None or baseline.cost_per_run is None:
+        return None
+    share = Estimate(
+        value=None if ratio.value is None else 1 - ratio.value,
+        low=None if ratio.high is None else 1 - ratio.high,
+        high=None if ratio.low is None else 1 - ratio.low,
+        n=ratio.n,
+        unit="share",
+        method=ratio.method,
+    )
+    per_run = baseline.cost_per_run
+    return save_by_share(share, per_run.value or 0.0, per_run.unit, analysis.monthly_runs(baseline))
+
+
+def save_by_share(share: Estimate, cost_per_run: float, currency: str, runs_per_month: float | None) -> Saving:
+    """Return what a share of a known cost per run comes to."""
+    per_1000 = scale_estimate(share, 1000 * cost_per_run, currency)
+    monthly = None if runs_per_month is None else scale_estimate(per_1000, runs_per_month / 1000)
+    return Saving(per_1000_runs=per_1000, runs_per_month=runs_per_month, per_month=monthly)
+
+
+def identify(kind: str, task: str, *places: str) -> str:
+    """Return a finding's id: the same for the same kind, task and place, whatever the data."""
+    digest = hashlib.sha256("\x1f".join((kind, task, *places)).encode()).hexdigest()[:8]
+    return f"{kind}:{task}:{digest}"

@@ -1,0 +1,176 @@
+"""Own the gate over a report: which candidates are tried against which baseline, and the verdicts with their errors."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trilemma.errors import ConfigurationError
+
+from trilemma_analysis.stats.multiplicity import holm
+from trilemma_analysis.stats.noninferiority import GateVerdict, pairs_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from trilemma_analysis.comparisons import Comparison
+    from trilemma_analysis.measures import Measures
+
+__all__ = ["CLAIM_FAMILIES", "Baseline", "GateResult", "choose_baselines", "find_candidates", "run_gates"]
+
+# Claims that something is worse or has changed come in three families: routes, prompt versions, drift. Each may err
+# with a third of the report's error, so that the whole report claims nothing false with the confidence asked for.
+CLAIM_FAMILIES = 3
+NEARLY_MOST = 0.9  # combinations with at least this share of the largest traffic count as having the most
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What candidates of a task are compared with, and why it was chosen."""
+
+    measures: Measures
+    reason: str
+    chosen_from: int
+    """Combinations among which it was chosen by its outcomes: the best of them is overestimated (winner's curse)."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A comparison with its verdict, p-values adjusted, and what would settle it if it is open."""
+
+    comparison: Comparison
+    verdict: GateVerdict
+    p_noninferior: float
+    p_worse: float
+    needed: int | None
+    needed_cost: float | None
+
+
+def choose_baselines(measures: Sequence[Measures], named: Mapping[str, str]) -> dict[str, Baseline]:
+    """Choose each task's baseline: the one named, else that with the most runs; among near equals, the most successful.
+
+    Raises:
+        ConfigurationError: a named combination is not among those of its task.
+    """
+    by_task: dict[str, list[Measures]] = defaultdict(list)
+    for one in measures:
+        by_task[one.task].append(one)
+    for task, name in named.items():
+        if name not in {one.combination for one in by_task.get(task, [])}:
+            shown = ", ".join(repr(one.combination) for one in by_task.get(task, [])) or "none in this period"
+            raise ConfigurationError(
+                f"--baseline names {name!r}, which is no combination of task {task!r}; its combinations are: {shown}"
+            )
+    chosen = {task: _choose_one(ones, named.get(task)) for task, ones in by_task.items()}
+    return {task: baseline for task, baseline in chosen.items() if baseline is not None}
+
+
+def find_candidates(measures: Sequence[Measures], baselines: Mapping[str, Baseline]) -> list[tuple[Measures, Measures]]:
+    """Return (baseline, candidate) for each combination that is cheaper or faster than its task's baseline."""
+    pairs = []
+    for one in measures:
+        baseline = baselines.get(one.task)
+        if baseline and one.key != baseline.measures.key and _is_cheaper_or_faster(one, baseline.measures):
+            pairs.append((baseline.measures, one))
+    return pairs
+
+
+def run_gates(comparisons: Sequence[Comparison], baselines: Mapping[str, Baseline], alpha: float) -> list[GateResult]:
+    """Give each comparison its verdict.
+
+    Safe: Holm over the candidates of its task at alpha, without those whose sample could not reach it whatever came
+    out. Worse: Holm over all comparisons at hand, at a family's part of alpha, and not safe. Else not enough data.
+    """
+    safe, worse = _adjust_safe(comparisons, alpha), _adjust_worse(comparisons, baselines)
+    verdicts = [_name_verdict(s, w, alpha) for s, w in zip(safe, worse, strict=True)]
+    open_by_task: dict[str, int] = defaultdict(int)
+    for one, verdict in zip(comparisons, verdicts, strict=True):
+        open_by_task[one.baseline.task] += verdict is GateVerdict.NOT_ENOUGH_DATA
+    results = []
+    for one, verdict, s, w in zip(comparisons, verdicts, safe, worse, strict=True):
+        needed = None
+        if verdict is GateVerdict.NOT_ENOUGH_DATA:
+            needed = _plan_pairs(one, alpha / max(1, open_by_task[one.baseline.task]))
+        price = one.candidate.cost_per_run.value if one.candidate.cost_per_run else None
+        cost = needed * price if needed is not None and price is not None else None
+        results.append(GateResult(one, verdict, s, w, needed, cost))
+    return results
+
+
+def _choose_one(ones: list[Measures], name: str | None) -> Baseline | None:
+    if name is not None:
+        return Baseline(next(one for one in ones if one.combination == name), "named by the reader", 1)
+    known = [one for one in ones if one.known]
+    if not known:
+        return None
+    most = max(one.runs for one in known)
+    near = [one for one in known if one.runs >= NEARLY_MOST * most]
+    best = min(near, key=lambda one: (-(one.success.value or 0.0), one.combination))
+    if len(near) == 1:
+        return Baseline(best, f"most runs in the period ({best.runs:,})", 1)
+    return Baseline(best, f"highest success rate among the {len(near)} combinations with the most runs", len(near))
+
+
+def _is_cheaper_or_faster(candidate: Measures, baseline: Measures) -> bool:
+    ours, theirs = baseline.cost_per_run, candidate.cost_per_run
+    cheaper = bool(
+        ours
+        and theirs
+        and ours.unit == theirs.unit
+        and ours.value is not None
+        and theirs.value is not None
+        and theirs.value < ours.value
+    )
+    slow, fast = baseline.latency_p50.value, candidate.latency_p50.value
+    return cheaper or (slow is not None and fast is not None and fast < slow)
+
+
+def _adjust_safe(comparisons: Sequence[Comparison], alpha: float) -> list[float]:
+    """Return Holm-adjusted p-values of non-inferiority per task; 1 for samples too small to show it (Tarone 1990)."""
+    adjusted = [1.0] * len(comparisons)
+    by_task: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(comparisons):
+        if one.test.n * -math.log1p(-one.margin) >= -math.log(alpha):  # (1 - margin)^n <= alpha: no loss in n pairs
+            by_task[one.baseline.task].append(index)
+    for indices in by_task.values():
+        for index, p in zip(indices, holm([comparisons[i].test.p_noninferior for i in indices]), strict=True):
+            adjusted[index] = float(p)
+    return adjusted
+
+
+def _adjust_worse(comparisons: Sequence[Comparison], baselines: Mapping[str, Baseline]) -> list[float]:
+    """Return p-values of "no worse", adjusted for all comparisons, the claim families, and the choice of the baseline.
+
+    A baseline chosen as the best of several is likely to have been lucky, and others to look worse than it. Had each of
+    them been tried as baseline there would be so many times the tests: that is what the factor pays for.
+    """
+    if not comparisons:
+        return []
+    p = [min(1.0, one.test.p_worse * baselines[one.baseline.task].chosen_from) for one in comparisons]
+    return [min(1.0, float(adjusted) * CLAIM_FAMILIES) for adjusted in holm(p)]
+
+
+def _name_verdict(p_noninferior: float, p_worse: float, alpha: float) -> GateVerdict:
+    if p_noninferior <= alpha:
+        return GateVerdict.SAFE
+    return GateVerdict.WORSE if p_worse <= alpha else GateVerdict.NOT_ENOUGH_DATA
+
+
+def _plan_pairs(one: Comparison, alpha: float) -> int | None:
+    """Return how many more shared inputs would call the candidate safe with 80 % power; None where none would.
+
+    Planned for no true difference, as the user hopes; if that many are there already, for the difference seen.
+    """
+    n = one.test.n
+    discordance = (one.test.discordance * n + 1) / (n + 2)
+    total = pairs_needed(one.margin, discordance, alpha, POWER)
+    have = one.shared_inputs
+    if total <= have:
+        seen = min(0.0, one.difference.value or 0.0)
+        if seen <= -one.margin:
+            return None
+        total = pairs_needed(one.margin, discordance, alpha, POWER, seen)
+    return max(1, total - have)

@@ -1,0 +1,189 @@
+"""Own the building of a report: ask, measure, decide, and write it all into the model."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from trilemma_analysis.analysis import Analysis, analyse
+from trilemma_analysis.findings import find_all
+from trilemma_analysis.frontier import place_on_frontier
+from trilemma_analysis.integrity import check_store, check_task
+from trilemma_analysis.options import Options
+from trilemma_analysis.questions import load_question
+from trilemma_analysis.report.model import Combination, Gate, Integrity, Period, Report, TaskReport
+from trilemma_analysis.scope import Scope, find_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from trilemma_analysis.client import Store
+    from trilemma_analysis.findings import Finding
+    from trilemma_analysis.frontier import FrontierPlace
+    from trilemma_analysis.gates import Baseline, GateResult
+    from trilemma_analysis.measures import Measures
+
+__all__ = ["build_report"]
+
+QUESTIONS = (
+    "period",
+    "combinations",
+    "latency_clusters",
+    "latency_at_ranks",
+    "pair_outcomes",
+    "pair_amounts",
+    "frontier_bootstrap",
+    "repeated_requests",
+    "series",
+    "integrity",
+)
+
+
+def build_report(
+    store: Store,
+    *,
+    task: str | Sequence[str] | None = None,
+    service: str | None = None,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    **choices: Any,
+) -> Report:
+    """Build the report of a store; the same rows and choices give the same bytes.
+
+    Args:
+        store: an open store with our schema.
+        task: one task name or several; None means all.
+        service: a service name; None means all.
+        since: a time, or a length back from the end such as ``30d`` (the default), ``12h``, ``2w``.
+        until: a time, which is excluded; None means up to and with the newest run.
+        choices: fields of :class:`trilemma_analysis.options.Options`: ``margin`` and ``margins`` (largest loss of
+            success rate that is acceptable, 0.05 is 5 points), ``confidence``, ``baselines``, ``runs_per_month``,
+            ``seed``.
+
+    Raises:
+        ConfigurationError: an unknown task, an impossible period, or a baseline that is not there.
+        StoreError: the store refused.
+    """
+    tasks = (task,) if isinstance(task, str) else tuple(task or ())
+    options = Options(**choices)
+    scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
+    if scope is None:
+        return _write(options, service or "", None)
+    analysis = analyse(store, scope, options)
+    places = place_on_frontier(store, scope, analysis.measures, confidence=options.confidence, seed=options.seed)
+    checks = check_store(store.ask("integrity", **scope.parameters).to_pylist()[0])
+    return _write(
+        options,
+        scope.service,
+        scope,
+        tasks=[_write_task(analysis, name, places) for name in sorted({one.task for one in analysis.measures})],
+        findings=find_all(analysis),
+        integrity=[Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks],
+    )
+
+
+def _write(
+    options: Options,
+    service: str,
+    scope: Scope | None,
+    *,
+    tasks: Sequence[TaskReport] = (),
+    findings: Sequence[Finding] = (),
+    integrity: Sequence[Integrity] = (),
+) -> Report:
+    period = None if scope is None else Period(since=scope.since, until=scope.until, as_of=scope.as_of)
+    return Report(
+        trilemma_version=version("trilemma"),
+        service=service,
+        period=period,
+        options=options,
+        tasks=tuple(tasks),
+        findings=tuple(findings),
+        integrity=tuple(integrity),
+        questions={name: load_question(name).sql for name in QUESTIONS},
+        parameters={name: str(value) for name, value in scope.parameters.items()} if scope else {},
+    )
+
+
+def _write_task(analysis: Analysis, name: str, places: dict[tuple[str, str], FrontierPlace]) -> TaskReport:
+    ones, baseline = analysis.of_task(name), analysis.baselines.get(name)
+    currencies = sorted({currency for one in ones for currency in one.currencies})
+    ordered = sorted(
+        ones, key=lambda one: (not _is_baseline(one, baseline), -(one.success.value or 0), one.combination)
+    )
+    gates = [one for one in analysis.gates if one.comparison.baseline.task == name]
+    return TaskReport(
+        name=name,
+        runs=sum(one.runs for one in ones),
+        margin=analysis.options.margin_of(name),
+        currency=currencies[0] if len(currencies) == 1 else "",
+        baseline=baseline.measures.label if baseline else None,
+        baseline_reason=baseline.reason if baseline else "no combination has a known outcome",
+        runs_per_month=analysis.monthly_runs(baseline.measures) if baseline else None,
+        combinations=tuple(_write_combination(one, baseline, places.get(one.key)) for one in ordered),
+        gates=tuple(_write_gate(one) for one in sorted(gates, key=_rank_gate)),
+        integrity=tuple(
+            Integrity(level=one.level, task=name, what=one.key, detail=one.detail) for one in check_task(ones)
+        ),
+    )
+
+
+def _write_combination(one: Measures, baseline: Baseline | None, place: FrontierPlace | None) -> Combination:
+    unknown = one.runs - one.known
+    return Combination(
+        name=one.label,
+        models=one.models,
+        axes=one.axes,
+        is_baseline=_is_baseline(one, baseline),
+        runs=one.runs,
+        inputs=one.inputs,
+        known=one.known,
+        unknown=unknown,
+        unpriced=one.unpriced,
+        errors=one.errors,
+        calls=one.calls,
+        success=one.success,
+        success_if_unknown_fail=one.successes / one.runs,
+        success_if_unknown_succeed=(one.successes + unknown) / one.runs,
+        cost_per_run=one.cost_per_run,
+        cost_per_call=one.cost_per_call,
+        cost_per_success=one.cost_per_success,
+        latency_p50=one.latency_p50,
+        latency_p95=one.latency_p95,
+        on_frontier=place.on_frontier if place else None,
+        frontier_probability=place.probability if place else None,
+    )
+
+
+def _write_gate(result: GateResult) -> Gate:
+    made = result.comparison
+    return Gate(
+        candidate=made.candidate.label,
+        baseline=made.baseline.label,
+        differs_in=made.differs_in,
+        verdict=result.verdict.value,
+        margin=made.margin,
+        paired=made.paired,
+        n=made.test.n,
+        difference=made.difference,
+        cost_ratio=made.cost_ratio,
+        latency_ratio=made.latency_ratio,
+        discordance=made.test.discordance,
+        p_noninferior=result.p_noninferior,
+        p_worse=result.p_worse,
+        needed=result.needed,
+        needed_cost=result.needed_cost,
+    )
+
+
+def _is_baseline(one: Measures, baseline: Baseline | None) -> bool:
+    return baseline is not None and one.key == baseline.measures.key
+
+
+def _rank_gate(result: GateResult) -> tuple[int, float, str]:
+    """Order the gate: safe first, then open, then worse; within each the cheapest first."""
+    order = {"safe": 0, "not enough data": 1, "worse": 2}[result.verdict.value]
+    ratio = result.comparison.cost_ratio
+    cost = float("inf") if ratio is None or ratio.value is None else ratio.value
+    return order, cost, result.comparison.candidate.combination

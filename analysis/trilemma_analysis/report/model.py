@@ -1,0 +1,129 @@
+"""Own the report as data: everything a renderer shows, computed once, and the schema of ``trilemma report --json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trilemma_analysis.estimate import Estimate, Figure, Frozen
+from trilemma_analysis.findings.finding import Finding
+from trilemma_analysis.options import Options
+
+__all__ = ["SCHEMA", "Combination", "Gate", "Integrity", "Period", "Report", "TaskReport"]
+
+SCHEMA = "trilemma.report/1"
+
+
+class Period(Frozen):
+    """The time the report looks at, in UTC; ``as_of`` is the newest run in the store, not the clock."""
+
+    since: datetime
+    until: datetime
+    as_of: datetime
+
+
+class Combination(Frozen):
+    """One combination of model, prompt, context, guardrail, route, fallback and cache, as one task used it."""
+
+    name: str
+    models: tuple[str, ...]
+    axes: dict[str, str]
+    is_baseline: bool
+    runs: int
+    inputs: int
+    """Distinct inputs; a run without an input id is its own."""
+    known: int
+    """Runs whose outcome is known."""
+    unknown: int
+    unpriced: int
+    errors: int
+    """Runs with a failed call or span; they count in outcome, cost and latency."""
+    calls: int
+    success: Estimate
+    """Successes among runs whose outcome is known."""
+    success_if_unknown_fail: Figure
+    success_if_unknown_succeed: Figure
+    cost_per_run: Estimate | None
+    cost_per_call: Estimate | None
+    cost_per_success: Estimate | None
+    """Cost of all runs, failures included, per success."""
+    latency_p50: Estimate
+    latency_p95: Estimate
+    on_frontier: bool | None
+    """Whether no other combination is as good on quality, cost and p50 latency and better on one; None if unknown."""
+    frontier_probability: Figure
+
+
+class Gate(Frozen):
+    """The non-inferiority gate for one candidate that is cheaper or faster than the baseline."""
+
+    candidate: str
+    baseline: str
+    differs_in: tuple[str, ...]
+    verdict: str
+    """``safe``, ``worse`` or ``not enough data``."""
+    margin: float
+    paired: bool
+    n: int
+    difference: Estimate
+    """Candidate's success rate minus the baseline's."""
+    cost_ratio: Estimate | None
+    latency_ratio: Estimate | None
+    discordance: Figure
+    p_noninferior: Figure
+    """Of "worse by the margin or more", adjusted for the task's candidates."""
+    p_worse: Figure
+    """Of "no worse", adjusted for all claims of the report."""
+    needed: int | None
+    """More inputs, tried by both, that would settle an open candidate if it truly is as good (power 80 %)."""
+    needed_cost: Figure
+    """What the candidate's runs on them would cost."""
+
+
+class Integrity(Frozen):
+    """What a reader must know before believing the rest."""
+
+    level: str
+    """``warning`` or ``note``."""
+    task: str
+    """'' for the whole store."""
+    what: str
+    """A short key: ``unknown_outcomes``, ``unpriced``, ``errors``, ``mixed_currency``, ``no_input_id``, ..."""
+    detail: str
+
+
+class TaskReport(Frozen):
+    """One task: its combinations (baseline first, then by success), its gate, and what to know first."""
+
+    name: str
+    runs: int
+    margin: float
+    currency: str
+    baseline: str | None
+    baseline_reason: str
+    runs_per_month: Figure
+    """Of the baseline: stated by the reader, or at the traffic of the period; None when less than a day was seen."""
+    combinations: tuple[Combination, ...]
+    gates: tuple[Gate, ...]
+    integrity: tuple[Integrity, ...]
+
+
+class Report(Frozen):
+    """The whole report. Same rows, same options: the same bytes."""
+
+    format: str = SCHEMA
+    trilemma_version: str
+    service: str
+    period: Period | None
+    """None for a store with no runs in it."""
+    options: Options
+    tasks: tuple[TaskReport, ...]
+    findings: tuple[Finding, ...]
+    integrity: tuple[Integrity, ...]
+    questions: dict[str, str]
+    """SQL by question name: what stands behind each number."""
+    parameters: dict[str, str]
+    """Values bound to the questions' parameters."""
+
+    def to_json(self) -> str:
+        """Return every number as JSON, two spaces indented, with a final newline."""
+        return self.model_dump_json(indent=2) + "\n"

@@ -1,0 +1,121 @@
+"""Own the comparison of two combinations on the same inputs: the mean difference in success rate, and its tests.
+
+One representation serves single and repeated trials: the distinct differences per input and how many inputs have each.
+With one trial per side the differences are -1, 0 and 1, and the score test below is Tango's (and Nam's) exactly; with
+repeats a difference is a fraction, inputs are the independent units, and the same formulas go on to hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from trilemma_analysis.stats.intervals import Interval, two_sided_z
+from trilemma_analysis.stats.roots import find_root
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["bonett_price", "mcnemar_exact", "score_interval", "score_z", "tango"]
+
+
+def bonett_price(gains: ArrayLike, losses: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return the adjusted Wald interval of a paired difference in proportions.
+
+    Args:
+        gains: inputs where B succeeds and A fails.
+        losses: inputs where A succeeds and B fails.
+        n: inputs in all.
+        confidence: two-sided level.
+
+    Source: Bonett and Price 2012, eq. 7: one pair is added to each discordant cell. The estimate is the plain one.
+    """
+    up, down = (np.asarray(x, dtype=float) for x in (gains, losses))
+    total = np.asarray(n, dtype=float)
+    p_up, p_down = (up + 1) / (total + 2), (down + 1) / (total + 2)
+    centre = p_up - p_down
+    spread = two_sided_z(confidence) * np.sqrt((p_up + p_down - centre**2) / (total + 2))
+    return Interval(np.maximum(centre - spread, -1), (up - down) / total, np.minimum(centre + spread, 1))
+
+
+def tango(gains: ArrayLike, losses: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return the score interval of a paired difference in proportions (Tango 1998); arguments as in bonett_price."""
+    up, down, total = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gains, losses, n)))
+    counts = np.stack([down, total - up - down, up], axis=-1)
+    return score_interval(np.array([-1.0, 0.0, 1.0]), counts, confidence)
+
+
+def mcnemar_exact(gains: ArrayLike, losses: ArrayLike) -> NDArray[np.float64]:
+    """Return the exact one-sided p-value of "B is no worse than A", small when losses outweigh gains.
+
+    Given the number of discordant pairs, losses are binomial with probability at most 1/2. Source: McNemar 1947.
+    """
+    up, down = np.asarray(gains, dtype=float), np.asarray(losses, dtype=float)
+    return np.asarray(stats.binom.sf(down - 1, up + down, 0.5))
+
+
+def score_z(values: NDArray[np.float64], counts: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:
+    """Return the score statistic for "the mean difference is ``null``", positive when the data lie above it.
+
+    Args:
+        values: the distinct differences, shape (k,), each in [-1, 1].
+        counts: inputs with each difference, shape (..., k).
+        null: hypothesised mean, in (-1, 1), broadcast against the leading shape of ``counts``.
+
+    The variance is that of the multinomial distribution which fits the counts best among those with mean ``null``; mass
+    on -1 and 1 is allowed even where nobody was seen. On {-1, 0, 1} this is Tango 1998 / Nam 1997; in general it is
+    the constrained maximum of empirical likelihood (Owen 1990) on a support closed by its bounds.
+    """
+    weights = np.asarray(counts, dtype=float)
+    total = weights.sum(axis=-1)
+    mean = weights @ values / total
+    hypothesis = np.broadcast_to(np.asarray(null, dtype=float), mean.shape)
+    # Data below the hypothesis are the mirror image of data above it.
+    below = mean < hypothesis
+    sign = np.where(below, -1.0, 1.0)
+    variance = _constrained_variance(sign[..., None] * values, weights, sign * hypothesis)
+    gap = (mean - hypothesis) * np.sqrt(total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = gap / np.sqrt(variance)
+    return np.where(gap == 0, 0.0, z)
+
+
+def score_interval(
+    values: NDArray[np.float64], counts: ArrayLike, confidence: float = 0.95, critical: ArrayLike | None = None
+) -> Interval:
+    """Return the interval of the mean difference that the score test does not reject; arguments as in score_z.
+
+    ``critical`` replaces the normal quantile: with repeated trials, Student's t with inputs - 1 degrees of freedom.
+    """
+    weights = np.asarray(counts, dtype=float)
+    mean = np.asarray(weights @ values / weights.sum(axis=-1))
+    limit = two_sided_z(confidence) if critical is None else np.asarray(critical)
+    low = find_root(lambda null: score_z(values, weights, null) > limit, np.full_like(mean, -1.0), mean)
+    high = find_root(lambda null: score_z(values, weights, null) >= -limit, mean, np.ones_like(mean))
+    return Interval(low, mean, high)
+
+
+def _constrained_variance(
+    values: NDArray[np.float64], weights: NDArray[np.float64], null: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the variance about ``null`` of the likeliest distribution with mean ``null``, for data above it.
+
+    Lagrange gives mass w / (N (1 + lam (v - null))) to each seen value; where even the largest lam that -1 allows
+    leaves the mean too high, the rest of the mass lies on -1.
+    """
+    offset = values - null[..., None]
+    largest = 1 / np.maximum(1 + null, 1e-12)
+
+    def is_too_small(lam: NDArray[np.float64]) -> NDArray[np.bool_]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(weights > 0, weights * offset / (1 + lam[..., None] * offset), 0.0)
+        return np.asarray(terms.sum(axis=-1) > 0)
+
+    lam = find_root(is_too_small, np.zeros_like(largest), largest)
+    seen = weights / weights.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mass = np.where(weights > 0, seen / (1 + lam[..., None] * offset), 0.0)
+    rest = np.maximum(1 - mass.sum(axis=-1), 0)
+    return np.asarray((mass * offset**2).sum(axis=-1) + rest * (1 + null) ** 2)

@@ -1,0 +1,35 @@
+"""Own means and ratios of skewed amounts, from moments alone: cost per run, cost per success, cost of B over A."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from trilemma_analysis.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    from trilemma_analysis.stats.moments import Moments
+
+__all__ = ["ratio_of_sums"]
+
+
+def ratio_of_sums(moments: Moments, confidence: float = 0.95) -> Interval:
+    """Return sum(x) / sum(y) of amounts >= 0, with the delta-method interval on the log scale.
+
+    Source: Deng, Knoblich, Lu 2018 (1803.06336), section 3, with Student's t on n - 1 degrees of freedom. On the log
+    scale the interval stays positive and follows the skew of costs. Where y sums to 0 the ratio is infinite; where
+    nothing was spent it is 0; where fewer than two units were seen the interval is the whole half line.
+    """
+    n, x, y = (np.asarray(value, dtype=float) for value in (moments.n, moments.x, moments.y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = x / y
+        # Sum of squares of x - ratio * y, whose mean is 0, to the standard error of log(ratio).
+        squares = moments.xx - 2 * ratio * moments.xy + ratio**2 * moments.yy
+        error = np.sqrt(np.maximum(squares, 0) * n / (n - 1)) / x
+        reach = stats.t.isf((1 - confidence) / 2, np.maximum(n - 1, 1)) * error
+        low, high = ratio * np.exp(-reach), ratio * np.exp(reach)
+    known, free = (n >= 2) & (x > 0) & (y > 0), (x == 0) & (y > 0)
+    estimate = np.where(y > 0, ratio, np.inf)
+    return Interval(np.where(known, low, 0.0), estimate, np.where(known, high, np.where(free, 0.0, np.inf)))

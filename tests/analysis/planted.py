@@ -1,0 +1,112 @@
+"""Own stores with planted truths: task runs as arrays, sent as OTLP rows through the landing tables like any others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from trilemma_analysis.client import connect
+from trilemma_collector.schema import migrate, run_on_client
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from trilemma_analysis.client import Store
+
+__all__ = ["Runs", "add_runs", "make_store"]
+
+START_NS = 1_780_000_000 * 10**9  # 2026-05-28T20:26:40Z
+HOUR_NS = 3600 * 10**9
+LABELS = pa.map_(pa.string(), pa.string())
+
+
+@dataclass
+class Runs:
+    """Task runs of one call each; a scalar stands for all runs, ``nan`` and '' for unknown."""
+
+    n: int
+    task: ArrayLike = "support.refund"
+    model: ArrayLike = "gpt-large"
+    input_id: ArrayLike = ""
+    outcome: ArrayLike = "success"
+    cost: ArrayLike = 0.01
+    duration_s: ArrayLike = 1.0
+    started_ns: ArrayLike = START_NS
+    request_hash: ArrayLike = ""
+    error: ArrayLike = ""
+    currency: ArrayLike = "USD"
+    extra: dict[str, Any] = field(default_factory=dict)
+    """More attributes of the task and what is beneath, e.g. ``gen_ai.prompt.version``."""
+
+
+def make_store(directory: Any) -> Store:
+    """Build an empty store with our schema in a directory and open it."""
+    with connect(f"chdb://{directory}", require_schema=False, create=True) as store:
+        migrate(run_on_client(store.client))
+    return connect(f"chdb://{directory}")
+
+
+def add_runs(store: Store, runs: Runs, *, prefix: str = "r") -> None:
+    """Insert the task span and the call span of each run; ``prefix`` keeps ids of several insertions apart."""
+    n = runs.n
+    ids = [f"{prefix}{i}" for i in range(n)]
+    shared = {
+        "trilemma.task.name": _spread(runs.task, n),
+        "trilemma.task.id": ids,
+        "trilemma.task.input_id": _spread(runs.input_id, n),
+        **{name: _spread(value, n) for name, value in runs.extra.items()},
+    }
+    cost = np.broadcast_to(np.asarray(runs.cost, dtype=float), n)
+    call = {
+        **shared,
+        "gen_ai.operation.name": ["chat"] * n,
+        "gen_ai.provider.name": ["openai"] * n,
+        "gen_ai.request.model": _spread(runs.model, n),
+        "trilemma.request.hash": _spread(runs.request_hash, n),
+        "trilemma.cost.total": ["" if np.isnan(c) else repr(float(c)) for c in cost],
+        "trilemma.cost.currency": _spread(runs.currency, n),
+        "error.type": _spread(runs.error, n),
+    }
+    task = {**shared, "trilemma.task.outcome": _spread(runs.outcome, n)}
+    names = _spread(runs.task, n)
+    _insert(store, runs, ids, "t", names, "Internal", "trilemma", task)
+    _insert(store, runs, ids, "c", [f"chat {m}" for m in call["gen_ai.request.model"]], "Client", "trilemma", call)
+
+
+def _insert(
+    store: Store,
+    runs: Runs,
+    ids: list[str],
+    span: str,
+    names: list[str],
+    kind: str,
+    scope: str,
+    attributes: dict[str, list[str]],
+) -> None:
+    n = runs.n
+    duration = np.broadcast_to(np.asarray(runs.duration_s, dtype=float), n)
+    started = np.broadcast_to(np.asarray(runs.started_ns, dtype=np.int64), n)
+    failed = _spread(runs.error, n)
+    keys = list(attributes)
+    maps = [[(k, v) for k, v in zip(keys, row, strict=True) if v] for row in zip(*attributes.values(), strict=True)]
+    table = pa.table(
+        {
+            "Timestamp": pa.array(started, pa.timestamp("ns", "UTC")),
+            "TraceId": ids,
+            "SpanId": [f"{span}{i}" for i in ids],
+            "ParentSpanId": [""] * n if span == "t" else [f"t{i}" for i in ids],
+            "SpanName": names,
+            "SpanKind": [kind] * n,
+            "ServiceName": ["shop"] * n,
+            "ScopeName": [scope] * n,
+            "SpanAttributes": pa.array(maps, LABELS),
+            "Duration": pa.array(np.round(np.nan_to_num(duration) * 1e9).astype(np.uint64)),
+            "StatusCode": ["Error" if f else "Unset" for f in failed],
+        }
+    )
+    store.insert_arrow("otel_traces", table)
+
+
+def _spread(value: ArrayLike, n: int) -> list[str]:
+    return [str(v) for v in np.broadcast_to(np.asarray(value), n)]
