@@ -44,7 +44,8 @@ def start_collector(collector_binary: Path, tmp_path: Path) -> Iterator[StartCol
         def start(*layers: str, **env: str) -> CollectorProcess:
             collector = CollectorProcess(collector_binary, layers, tmp_path, env)
             stack.callback(collector.kill)
-            return collector.start()
+            collector.start()
+            return collector
 
         yield start
 

@@ -14,10 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from trilemma.registry import fields
 
 from tests.collector_config.real.otlp import make_span, post, write_traces
+from tests.collector_config.real.server_process import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from tests.collector_config.real.collector_process import CollectorProcess
@@ -43,14 +42,6 @@ def start_gateway(start_collector: StartCollector, target: str, percent: str) ->
         *LAYERS, TRILEMMA_TOKEN="the-token", TRILEMMA_GATEWAY=target, TRILEMMA_SAMPLE_PERCENT=percent,
         TRILEMMA_SLOW_MS="5000",
     )  # fmt: skip
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    """Wait until it holds; fail where it does not."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def name_ids(spans: list[Span]) -> list[int]:
@@ -85,16 +76,19 @@ def test_other_traces_are_sampled_by_percentage(start_collector: StartCollector,
     assert 200 - 67 <= len(sink.spans()) <= 200 + 67
 
 
-@pytest.mark.parametrize("name", ["operation", "provider", "request_model"])
-def test_calls_of_other_sdks_are_kept(start_collector: StartCollector, sink: OtlpSink, name: str) -> None:
-    """A call is known by any name the registry has for it, and by trilemma's scope, not by trilemma's names alone."""
+def test_calls_of_other_sdks_are_kept(start_collector: StartCollector, sink: OtlpSink) -> None:
+    """A call is known by any name that the registry has for it, trilemma's own or another SDK's, and by nothing else."""
     gateway = start_gateway(start_collector, sink.url, "0")
-    names = [fields()[name].attribute, *fields()[name].aliases]
-    for i, attribute in enumerate(names, start=1):
-        post(f"{gateway.http_url}/v1/traces", write_traces([make_span(i, i, **{attribute: "x"})]), TOKEN)
-    post(f"{gateway.http_url}/v1/traces", write_traces([make_span(99, 99)], scope="trilemma"), TOKEN)
-    wait_until(lambda: len(sink.spans()) > len(names))
-    assert name_ids(sink.spans()) == [*range(1, len(names) + 1), 99]
+    named = [fields()[name] for name in ("operation", "provider", "request_model", "input_tokens", "task_id", "cost")]
+    names = [name for field in named for name in (field.attribute, *field.aliases)]
+    spans = [make_span(i, i, **{name: "x"}) for i, name in enumerate(names, start=1)]
+    others = [
+        make_span(1000 + i, 1000 + i, **{name: "x"}) for i, name in enumerate(["http.route", "my.llm.x", "gen_ai"])
+    ]
+    post(f"{gateway.http_url}/v1/traces", write_traces(spans + others), TOKEN)
+    wait_until(lambda: len(sink.spans()) >= len(names))
+    time.sleep(1.5)
+    assert name_ids(sink.spans()) == list(range(1, len(names) + 1))
 
 
 def test_acknowledged_decisions_outlive_a_crash(start_collector: StartCollector, sink: OtlpSink) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from tests.collector_config.real.otlp import (
     write_logs,
     write_traces,
 )
+from tests.collector_config.real.server_process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,10 +64,7 @@ def send_through(
     agent = start_collector(*LAYERS, TRILEMMA_GATEWAY=sink.url, TRILEMMA_TOKEN="t", TRILEMMA_CONTENT=content)
     post(f"{agent.http_url}/v1/traces", write_traces(spans))
     post(f"{agent.http_url}/v1/logs", write_logs(logs))
-    deadline = time.monotonic() + 20
-    while len(sink.spans()) < len(spans) or len(sink.log_records()) < len(logs):
-        assert time.monotonic() < deadline, agent.log.read_text()[-2000:]
-        time.sleep(0.02)
+    wait_until(lambda: len(sink.spans()) >= len(spans) and len(sink.log_records()) >= len(logs))
 
 
 def sample_record() -> dict[str, Value]:
