@@ -77,14 +77,12 @@ def test_other_traces_are_sampled_by_percentage(start_collector: StartCollector,
 
 
 def test_calls_of_other_sdks_are_kept(start_collector: StartCollector, sink: OtlpSink) -> None:
-    """A call is known by any name that the registry has for it, trilemma's own or another SDK's, and by nothing else."""
+    """A call is known by any name that the registry has for it, trilemma's or another SDK's, and by nothing else."""
     gateway = start_gateway(start_collector, sink.url, "0")
-    named = [fields()[name] for name in ("operation", "provider", "request_model", "input_tokens", "task_id", "cost")]
+    named = [fields()[name] for name in ("operation", "provider", "request_model", "input_tokens", "task_id")]
     names = [name for field in named for name in (field.attribute, *field.aliases)]
     spans = [make_span(i, i, **{name: "x"}) for i, name in enumerate(names, start=1)]
-    others = [
-        make_span(1000 + i, 1000 + i, **{name: "x"}) for i, name in enumerate(["http.route", "my.llm.x", "gen_ai"])
-    ]
+    others = [make_span(i, i, **{name: "x"}) for i, name in enumerate(["http.route", "my.llm.x", "llm"], start=1000)]
     post(f"{gateway.http_url}/v1/traces", write_traces(spans + others), TOKEN)
     wait_until(lambda: len(sink.spans()) >= len(names))
     time.sleep(1.5)

@@ -1,6 +1,7 @@
 """Be an application with real provider SDKs: `python -m tests.collector_config.real.traffic EMULATOR`.
 
-It does what a user's code does: tasks, calls of every kind, failures, late outcomes, evaluations, spans of its own. Where its telemetry goes is the environment's matter (OTEL_EXPORTER_OTLP_ENDPOINT).
+It does what a user's code does: tasks, calls of every kind, failures, late outcomes, evaluations, spans of its own.
+Where its telemetry goes is the environment's matter (OTEL_EXPORTER_OTLP_ENDPOINT).
 """
 
 from __future__ import annotations
