@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from trilemma import guard
 from trilemma.chunks import Chunks
+from trilemma.content import Capture, read_content, read_switch, send_details, write_json
 from trilemma.dropped import end_dropped, end_late
 from trilemma.metrics import Measurement, Metrics
 from trilemma.price import load_soon
@@ -92,6 +93,7 @@ class Engine:
     ) -> None:
         self.tracer_provider = tracer_provider
         self.metrics = Metrics(meter_provider)
+        self.capture = read_switch()
         self.clock = clock or Clock()
         self._has_prices = False
 
@@ -129,6 +131,7 @@ class Call:
         "is_unread",
         "reader",
         "record",
+        "request_content",
         "request_hash",
         "retry_status",
         "retry_wait_s",
@@ -149,6 +152,7 @@ class Call:
         self.headers: list[tuple[bytes, bytes]] | None = None
         self.http_status: int | None = None
         self.request_hash: str | None = None
+        self.request_content: bytes | None = None
         self.attempts = 0
         self.clock_s = engine.clock.monotonic_s
         self.chunks: Chunks | None = None
@@ -199,6 +203,8 @@ class Call:
         """Hash the request body as it was sent; equal bodies have equal hashes, in every process."""
         if self.request_hash is None and (content := getattr(request, "_content", None)):
             self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
+            if self.engine.capture is not None:
+                self.request_content = content
 
     @guard.guarded
     def note_retry(self, wait_s: float) -> None:
@@ -239,7 +245,9 @@ class Call:
                     end_s = self.chunks.last_s
             if self.span.is_recording() or self.has_metrics:
                 self._read(stream_end, error)
-                self._set_attributes(error)
+                attributes = self._set_attributes(error)
+                if self.engine.capture is not None:
+                    self._capture(self.engine.capture, attributes, end_s)
                 if self.has_metrics:
                     gaps_s = self.chunks.gaps_s if self.chunks else None
                     self.engine.metrics.record(Measurement(self.record, end_s - self.started_s, gaps_s or ()))
@@ -261,7 +269,7 @@ class Call:
             except Exception:  # noqa: BLE001  # one step's bug costs that step
                 guard.caught(step.__name__)
 
-    def _set_attributes(self, error: BaseException | None) -> None:
+    def _set_attributes(self, error: BaseException | None) -> dict[str, Any]:
         record = self.record
         attributes = {_ATTRIBUTES[name]: value for name, value in islice(record.items(), len(self.target.record), None)}
         for name, alias in self.target.endpoint.provider.aliases.items():
@@ -270,11 +278,23 @@ class Call:
         write_attributes(self.span, attributes)
         if "error_type" in record:
             self.span.set_status(Status(StatusCode.ERROR, _describe(error) if error else record["error_type"]))
+        return attributes
+
+    @guard.guarded
+    def _capture(self, capture: Capture, attributes: dict[str, Any], end_s: float) -> None:
+        content = self.target.endpoint.spec.content
+        if content is None:
+            return
+        found = read_content(content, self.request_content, self.chunks.body if self.chunks else self.body)
+        if capture.on_span:
+            self.span.set_attributes(write_json(found))
+        if capture.as_event:
+            send_details(self.span, {**self.target.attributes, **attributes, **found}, self.wall_ns(end_s))
 
     @guard.guarded
     def _close(self, end_s: float) -> None:
         self.body = self.record = {}
-        self.headers = self.chunks = None
+        self.headers = self.chunks = self.request_content = None
         self.span.end(self.wall_ns(end_s))
 
 

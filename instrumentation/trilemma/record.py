@@ -4,7 +4,7 @@ A source says where in a body a value is::
 
     "usage.input_tokens"             a key in a key
     "choices[].finish_reason"        the value in each item of a list
-    "content[tool_use].name"         ... of each item whose ``type`` is ``tool_use``
+    "content[tool_use].name"         ... of each item whose ``type`` is ``tool_use`` ("a|b": one of them)
     "messages[#]"                    the length of a list
     ("max_completion_tokens", "max_tokens")   the first of these that is there
     a function of the body           for what no path can say
@@ -100,7 +100,7 @@ class _Level:
                 continue
             found = () if collect else level.names()
             lines += [f"{indent}c_{name} = []" for name in found]
-            test = f" and item_{inner}.get('type') == {kind!r}" if kind else ""
+            test = f" and item_{inner}.get('type') in {tuple(kind.split('|'))!r}" if kind else ""
             lines += [
                 f"{indent}if type({inner}) is list:",
                 f"{indent}    for item_{inner} in {inner}:",

@@ -2,9 +2,23 @@
 
 from typing import Any
 
-from trilemma.providers.spec import Endpoint, NativeTracer, Provider
+from trilemma.folding import add_text, find_item
+from trilemma.providers.spec import Content, Endpoint, NativeTracer, Parts, Provider
 
-# The field of a content block that each kind of delta adds to; text is kept as a list of pieces.
+PARTS: Parts = {
+    "text": {"type": "=text", "content": "text"},
+    "thinking": {"type": "=reasoning", "content": "thinking"},
+    "tool_use": {"type": "=tool_call", "id": "id", "name": "name", "arguments": ("partial_json", "input")},
+    "server_tool_use": {
+        "type": "=server_tool_call",
+        "id": "id",
+        "name": "name",
+        "arguments": ("partial_json", "input"),
+    },
+    "tool_result": {"type": "=tool_call_response", "id": "tool_use_id", "response": "content"},
+}
+
+# The field of a content block that each kind of delta adds to.
 _DELTA_FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 
 
@@ -16,13 +30,9 @@ def fold_message(body: dict[str, Any], event: dict[str, Any]) -> bool:
         field = _DELTA_FIELDS.get(delta.get("type") or "")
         if field is None:
             return False
-        block, piece = _find_block(body, event.get("index")), delta.get(field)
-        if piece and type(piece) is str:
-            block.setdefault(field, []).append(piece)
-            return True
-    elif kind == "content_block_start":
-        started = event.get("content_block") or {}
-        _find_block(body, event.get("index")).update({key: value for key, value in started.items() if value != ""})
+        return add_text(find_item(body.setdefault("content", []), event.get("index")), field, delta.get(field))
+    if kind == "content_block_start":
+        find_item(body.setdefault("content", []), event.get("index")).update(event.get("content_block") or {})
     elif kind == "message_start":
         body.update(event.get("message") or {})
         body["content"] = []
@@ -33,16 +43,6 @@ def fold_message(body: dict[str, Any], event: dict[str, Any]) -> bool:
         usage = event.get("usage") or {}
         body.setdefault("usage", {}).update({key: value for key, value in usage.items() if value is not None})
     return False
-
-
-def _find_block(body: dict[str, Any], index: Any) -> dict[str, Any]:
-    blocks = body.setdefault("content", [])
-    if type(index) is not int or not 0 <= index < 1024:
-        index = len(blocks)
-    while len(blocks) <= index:
-        blocks.append({})
-    block: dict[str, Any] = blocks[index]
-    return block
 
 
 def _sum_input(body: dict[str, Any]) -> int | None:
@@ -97,6 +97,7 @@ MESSAGES = Endpoint(
         "tool_call_ids": "content[tool_use].id",
     },
     fold=fold_message,
+    content=Content(system="system", input="messages", output="content", finish="stop_reason", parts=PARTS),
 )
 
 PROVIDER = Provider(

@@ -6,24 +6,31 @@ from typing import Any, TypeAlias
 
 from trilemma.record import Source
 
-__all__ = ["Content", "Endpoint", "NativeTracer", "Provider", "Table"]
+__all__ = ["Content", "Endpoint", "NativeTracer", "Parts", "Provider", "Table"]
 
 Table: TypeAlias = Mapping[str, Source]
 """Where in a body each concept of the registry is."""
 
+Parts: TypeAlias = Mapping[str, Mapping[str, str | tuple[str, ...]]]
+"""A provider's kind of content block to {field of the conventions' part: where in the block it is}."""
+
 
 @dataclass(frozen=True)
 class Content:
-    """Say how a request and a response body become messages of the semantic conventions.
+    """Say where in the bodies the content is, for those who switch its capture on (trilemma.messages).
 
-    ``system``, ``input`` and ``tools`` read the request body, ``output`` the response body; each returns a JSON-ready
-    list or None. They are called only when content capture is on.
+    ``system``, ``input`` and ``tools`` are paths in the request, ``output`` and ``finish`` in the response; with
+    ``choices``, the output is a list of choices with a message each. ``parts`` maps a provider's kind of content block
+    to {field of the conventions' part: path in the block}.
     """
 
-    system: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
-    input: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
-    output: Callable[[dict[str, Any]], list[dict[str, Any]] | None]
-    tools: Callable[[dict[str, Any]], Any] = lambda request: request.get("tools")
+    input: str
+    output: str
+    parts: Parts
+    system: str = ""
+    tools: str = "tools"
+    finish: str = ""
+    choices: bool = False
 
 
 @dataclass(frozen=True)
