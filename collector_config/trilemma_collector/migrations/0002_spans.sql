@@ -1,38 +1,44 @@
 -- Why: each span is stored once, typed: a call to a provider in stored_calls, a task's span in stored_tasks, any other
--- span in stored_spans. A span delivered twice has the same sorting key and becomes one row (ReplacingMergeTree, FINAL).
--- A length of 0 ns says that it is not known (imported logs may not have it): duration_s is NULL then, not 0.
+-- span in stored_spans. What has a column leaves the attribute map, what is content leaves it for stored_content (0003).
+--
+-- A span delivered again, in whatever batch, has the same sorting key and becomes one row (ReplacingMergeTree, read with
+-- FINAL). Which of several spans of one call counts is decided in 0005. A length of 0 ns says that it is not known
+-- (imported logs may not have it): duration_s is NULL then, not 0.
+--
+-- The lists of columns are those of registry.json, and the readings those of schema/columns.py; tests/test_contract.py
+-- holds them equal.
 
+-- Every inserted block once more, with what the three kinds of spans need in common. Engine Null: nothing is copied.
 CREATE TABLE IF NOT EXISTS {database}.incoming_spans
 (
-    category LowCardinality(String),
-    Timestamp DateTime64(9),
-    TraceId String,
-    SpanId String,
-    ParentSpanId String,
-    SpanName LowCardinality(String),
-    SpanKind LowCardinality(String),
-    ServiceName LowCardinality(String),
-    ResourceAttributes Map(LowCardinality(String), String),
-    ScopeName String,
-    ScopeVersion String,
+    category Enum8('call' = 1, 'task' = 2, 'span' = 3),
+    operation LowCardinality(String),
+    trace_id String,
+    span_id String,
+    parent_span_id String,
+    started_at DateTime64(9),
+    duration_ns UInt64,
+    name LowCardinality(String),
+    kind LowCardinality(String),
+    service_name LowCardinality(String),
+    scope_name LowCardinality(String),
+    scope_version LowCardinality(String),
+    status_code LowCardinality(String),
+    status_message String,
+    trace_state String,
     a Map(LowCardinality(String), String),
-    Duration UInt64,
-    StatusCode LowCardinality(String),
-    StatusMessage String,
-    Events Nested
-    (
-        Timestamp DateTime64(9),
-        Name LowCardinality(String),
-        Attributes Map(LowCardinality(String), String)
-    ),
-    Links Nested
-    (
-        TraceId String,
-        SpanId String
-    )
+    resource_attributes Map(LowCardinality(String), String),
+    event_times Array(DateTime64(9)),
+    event_names Array(LowCardinality(String)),
+    event_attributes Array(Map(LowCardinality(String), String)),
+    link_trace_ids Array(String),
+    link_span_ids Array(String),
+    link_trace_states Array(String),
+    link_attributes Array(Map(LowCardinality(String), String))
 )
 ENGINE = Null;
 
+-- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_calls
 (
     trace_id String,
@@ -47,6 +53,7 @@ CREATE TABLE IF NOT EXISTS {database}.stored_calls
     scope_version LowCardinality(String),
     status_code LowCardinality(String),
     status_message String,
+    trace_state String,
     operation LowCardinality(String),
     provider LowCardinality(String),
     api_type LowCardinality(String),
@@ -125,13 +132,20 @@ CREATE TABLE IF NOT EXISTS {database}.stored_calls
     event_attributes Array(Map(LowCardinality(String), String)),
     link_trace_ids Array(String),
     link_span_ids Array(String),
-    received_at DateTime64(3) DEFAULT now64(3) CODEC(Delta, ZSTD(1))
+    link_trace_states Array(String),
+    link_attributes Array(Map(LowCardinality(String), String)),
+    received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
+    superseded_by String,
+    version UInt8,
+    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, request_model, started_at)
 ORDER BY (task_name, request_model, started_at, trace_id, span_id);
 
+-- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_tasks
 (
     trace_id String,
@@ -146,6 +160,7 @@ CREATE TABLE IF NOT EXISTS {database}.stored_tasks
     scope_version LowCardinality(String),
     status_code LowCardinality(String),
     status_message String,
+    trace_state String,
     task_name LowCardinality(String),
     task_id String,
     input_id String,
@@ -169,13 +184,19 @@ CREATE TABLE IF NOT EXISTS {database}.stored_tasks
     event_attributes Array(Map(LowCardinality(String), String)),
     link_trace_ids Array(String),
     link_span_ids Array(String),
-    received_at DateTime64(3) DEFAULT now64(3) CODEC(Delta, ZSTD(1))
+    link_trace_states Array(String),
+    link_attributes Array(Map(LowCardinality(String), String)),
+    received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
+    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_id task_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
 ORDER BY (task_name, started_at, trace_id, span_id);
 
+-- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_spans
 (
     trace_id String,
@@ -190,6 +211,7 @@ CREATE TABLE IF NOT EXISTS {database}.stored_spans
     scope_version LowCardinality(String),
     status_code LowCardinality(String),
     status_message String,
+    trace_state String,
     task_name LowCardinality(String),
     task_id String,
     input_id String,
@@ -208,47 +230,51 @@ CREATE TABLE IF NOT EXISTS {database}.stored_spans
     event_attributes Array(Map(LowCardinality(String), String)),
     link_trace_ids Array(String),
     link_span_ids Array(String),
-    received_at DateTime64(3) DEFAULT now64(3) CODEC(Delta, ZSTD(1))
+    link_trace_states Array(String),
+    link_attributes Array(Map(LowCardinality(String), String)),
+    received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
+    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (service_name, name, started_at)
 ORDER BY (service_name, name, started_at, trace_id, span_id);
 
+-- When a trace ran: a look-up by trace id alone reads few granules once its time is known.
+-- shard by: cityHash64(trace_id)
+CREATE TABLE IF NOT EXISTS {database}.stored_trace_times
+(
+    trace_id String,
+    started_at SimpleAggregateFunction(min, DateTime64(9)),
+    ended_at SimpleAggregateFunction(max, DateTime64(9))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY trace_id;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_calls TO {database}.stored_calls AS
 SELECT
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ParentSpanId AS parent_span_id,
-    Timestamp AS started_at,
-    Duration AS duration_ns,
-    SpanName AS name,
-    SpanKind AS kind,
-    ServiceName AS service_name,
-    ScopeName AS scope_name,
-    ScopeVersion AS scope_version,
-    StatusCode AS status_code,
-    StatusMessage AS status_message,
-    firstNonDefault(a['gen_ai.operation.name'], a['llm.request.type']) AS operation,
-    firstNonDefault(a['gen_ai.provider.name'], a['gen_ai.system']) AS provider,
+    trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
+    status_code, status_message, trace_state,
+    operation,
+    lower(firstNonDefault(a['gen_ai.provider.name'], a['gen_ai.system'], a['llm.provider'], a['llm.system'])) AS provider,
     a['openai.api.type'] AS api_type,
-    firstNonDefault(a['gen_ai.request.model'], a['llm.model_name'], a['embedding.model_name']) AS request_model,
-    a['gen_ai.response.model'] AS response_model,
+    firstNonDefault(a['gen_ai.request.model'], a['llm.request.model_name'], a['llm.model_name'], a['embedding.model_name']) AS request_model,
+    firstNonDefault(a['gen_ai.response.model'], a['llm.response.model_name']) AS response_model,
     a['gen_ai.response.id'] AS response_id,
     a['gen_ai.response.status'] AS response_status,
-    JSONExtract(a['gen_ai.response.finish_reasons'], 'Array(LowCardinality(String))') AS finish_reasons,
-    a['openai.response.system_fingerprint'] AS system_fingerprint,
+    if(startsWith(firstNonDefault(a['gen_ai.response.finish_reasons'], a['llm.finish_reason'], a['anthropic.message.stop_reason']), '['), JSONExtract(firstNonDefault(a['gen_ai.response.finish_reasons'], a['llm.finish_reason'], a['anthropic.message.stop_reason']), 'Array(String)'), arrayFilter(text -> text != '', [firstNonDefault(a['gen_ai.response.finish_reasons'], a['llm.finish_reason'], a['anthropic.message.stop_reason'])])) AS finish_reasons,
+    firstNonDefault(a['openai.response.system_fingerprint'], a['gen_ai.openai.response.system_fingerprint']) AS system_fingerprint,
     a['trilemma.provider.request_id'] AS request_id,
     a['gen_ai.conversation.id'] AS conversation_id,
     a['server.address'] AS server_address,
     toUInt32OrNull(a['gen_ai.request.max_tokens']) AS max_tokens,
     toFloat32OrNull(a['gen_ai.request.temperature']) AS temperature,
-    a['gen_ai.request.stream'] = 'true' AS stream,
+    firstNonDefault(a['gen_ai.request.stream'], a['gen_ai.is_streaming'], a['llm.is_streaming']) IN ('true', 'True') AS stream,
     a['gen_ai.request.reasoning.level'] AS reasoning_level,
     a['gen_ai.output.type'] AS output_type,
     a['openai.request.service_tier'] AS request_service_tier,
-    firstNonDefault(a['trilemma.response.service_tier'], a['openai.response.service_tier']) AS service_tier,
-    a['trilemma.request.batch'] = 'true' AS batch,
+    firstNonDefault(a['trilemma.response.service_tier'], a['openai.response.service_tier'], a['anthropic.response.service_tier']) AS service_tier,
+    a['trilemma.request.batch'] IN ('true', 'True') AS batch,
     toUInt16OrNull(a['trilemma.request.message_count']) AS message_count,
     toUInt16OrNull(a['trilemma.request.tool_count']) AS tool_count,
     a['trilemma.request.hash'] AS request_hash,
@@ -256,12 +282,12 @@ SELECT
     toUInt32OrNull(firstNonDefault(a['gen_ai.usage.output_tokens'], a['gen_ai.usage.completion_tokens'], a['llm.usage.completion_tokens'], a['llm.token_count.completion'])) AS output_tokens,
     toUInt32OrNull(firstNonDefault(a['gen_ai.usage.cache_read.input_tokens'], a['gen_ai.usage.cache_read_input_tokens'], a['llm.token_count.prompt_details.cache_read'])) AS cache_read_tokens,
     toUInt32OrNull(firstNonDefault(a['gen_ai.usage.cache_write.input_tokens'], a['gen_ai.usage.cache_creation.input_tokens'], a['gen_ai.usage.cache_creation_input_tokens'], a['llm.token_count.prompt_details.cache_write'])) AS cache_write_tokens,
-    toUInt32OrNull(a['trilemma.usage.cache_write_1h.input_tokens']) AS cache_write_1h_tokens,
+    toUInt32OrNull(firstNonDefault(a['trilemma.usage.cache_write_1h.input_tokens'], a['anthropic.usage.cache_creation.ephemeral_1h_input_tokens'])) AS cache_write_1h_tokens,
     toUInt32OrNull(firstNonDefault(a['gen_ai.usage.reasoning.output_tokens'], a['gen_ai.usage.reasoning_tokens'], a['llm.token_count.completion_details.reasoning'])) AS reasoning_tokens,
-    toUInt32OrNull(a['gen_ai.usage.audio.input_tokens']) AS audio_input_tokens,
-    toUInt32OrNull(a['gen_ai.usage.audio.output_tokens']) AS audio_output_tokens,
+    toUInt32OrNull(firstNonDefault(a['gen_ai.usage.audio.input_tokens'], a['llm.token_count.prompt_details.audio'])) AS audio_input_tokens,
+    toUInt32OrNull(firstNonDefault(a['gen_ai.usage.audio.output_tokens'], a['llm.token_count.completion_details.audio'])) AS audio_output_tokens,
     toUInt32OrNull(a['trilemma.usage.web_search.count']) AS web_search_count,
-    JSONExtract(a['trilemma.response.tool_call.names'], 'Array(LowCardinality(String))') AS tool_call_names,
+    if(startsWith(a['trilemma.response.tool_call.names'], '['), JSONExtract(a['trilemma.response.tool_call.names'], 'Array(String)'), arrayFilter(text -> text != '', [a['trilemma.response.tool_call.names']])) AS tool_call_names,
     toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) AS time_to_first_chunk_s,
     toFloat64OrNull(a['trilemma.response.time_to_first_content']) AS time_to_first_content_s,
     toFloat64OrNull(a['trilemma.response.time_per_output_token']) AS time_per_output_token_s,
@@ -275,20 +301,20 @@ SELECT
     toUInt32OrNull(a['trilemma.rate_limit.remaining_tokens']) AS remaining_tokens,
     toUInt16OrNull(a['http.response.status_code']) AS http_status,
     a['error.type'] AS error_type,
-    toFloat64OrNull(a['trilemma.cost.total']) AS cost,
+    coalesce(toFloat64OrNull(a['trilemma.cost.total']), nullIf(toFloat64OrNull(firstNonDefault(a['gen_ai.usage.cost'], a['llm.cost.total'], a['gen_ai.cost.total_cost'], a['operation.cost'])), 0)) AS cost,
     toFloat64OrNull(a['trilemma.cost.input']) AS cost_input,
     toFloat64OrNull(a['trilemma.cost.cache_read']) AS cost_cache_read,
     toFloat64OrNull(a['trilemma.cost.cache_write']) AS cost_cache_write,
     toFloat64OrNull(a['trilemma.cost.output']) AS cost_output,
     toFloat64OrNull(a['trilemma.cost.other']) AS cost_other,
-    a['trilemma.cost.currency'] AS cost_currency,
-    a['trilemma.cost.source'] AS cost_source,
+    if(a['trilemma.cost.total'] = '' AND isNotNull(cost), 'USD', a['trilemma.cost.currency']) AS cost_currency,
+    if(a['trilemma.cost.total'] = '' AND isNotNull(cost), 'other_sdk', a['trilemma.cost.source']) AS cost_source,
     a['trilemma.cost.unpriced_reason'] AS unpriced_reason,
     a['trilemma.cost.price_table.version'] AS price_version,
-    arrayMap(part -> hex(sipHash128(part)), if(a['gen_ai.system_instructions'] = '', [], if(startsWith(a['gen_ai.system_instructions'], '['), JSONExtractArrayRaw(a['gen_ai.system_instructions']), [a['gen_ai.system_instructions']]))) AS system_instructions,
-    arrayMap(part -> hex(sipHash128(part)), if(a['gen_ai.input.messages'] = '', [], if(startsWith(a['gen_ai.input.messages'], '['), JSONExtractArrayRaw(a['gen_ai.input.messages']), [a['gen_ai.input.messages']]))) AS input_messages,
-    arrayMap(part -> hex(sipHash128(part)), if(a['gen_ai.output.messages'] = '', [], if(startsWith(a['gen_ai.output.messages'], '['), JSONExtractArrayRaw(a['gen_ai.output.messages']), [a['gen_ai.output.messages']]))) AS output_messages,
-    arrayMap(part -> hex(sipHash128(part)), if(a['gen_ai.tool.definitions'] = '', [], if(startsWith(a['gen_ai.tool.definitions'], '['), JSONExtractArrayRaw(a['gen_ai.tool.definitions']), [a['gen_ai.tool.definitions']]))) AS tool_definitions,
+    arrayMap(part -> lower(hex(sipHash128(part))), if(startsWith(a['gen_ai.system_instructions'], '['), JSONExtractArrayRaw(a['gen_ai.system_instructions']), arrayFilter(part -> part != '', [a['gen_ai.system_instructions']]))) AS system_instructions,
+    arrayMap(part -> lower(hex(sipHash128(part))), if(startsWith(a['gen_ai.input.messages'], '['), JSONExtractArrayRaw(a['gen_ai.input.messages']), arrayFilter(part -> part != '', [a['gen_ai.input.messages']]))) AS input_messages,
+    arrayMap(part -> lower(hex(sipHash128(part))), if(startsWith(a['gen_ai.output.messages'], '['), JSONExtractArrayRaw(a['gen_ai.output.messages']), arrayFilter(part -> part != '', [a['gen_ai.output.messages']]))) AS output_messages,
+    arrayMap(part -> lower(hex(sipHash128(part))), if(startsWith(a['gen_ai.tool.definitions'], '['), JSONExtractArrayRaw(a['gen_ai.tool.definitions']), arrayFilter(part -> part != '', [a['gen_ai.tool.definitions']]))) AS tool_definitions,
     a['trilemma.task.name'] AS task_name,
     a['trilemma.task.id'] AS task_id,
     a['trilemma.task.input_id'] AS input_id,
@@ -300,121 +326,58 @@ SELECT
     a['trilemma.variant.fallback'] AS variant_fallback,
     a['trilemma.variant.cache'] AS variant_cache,
     a['trilemma.variant'] AS variant,
-    mapFilter((key, text) -> key NOT IN (
-        'gen_ai.operation.name',
-        'llm.request.type',
-        'gen_ai.provider.name',
-        'gen_ai.system',
-        'openai.api.type',
-        'gen_ai.request.model',
-        'llm.model_name',
-        'embedding.model_name',
-        'gen_ai.response.model',
-        'gen_ai.response.id',
-        'gen_ai.response.status',
-        'gen_ai.response.finish_reasons',
-        'openai.response.system_fingerprint',
-        'trilemma.provider.request_id',
-        'gen_ai.conversation.id',
-        'server.address',
-        'gen_ai.request.max_tokens',
-        'gen_ai.request.temperature',
-        'gen_ai.request.stream',
-        'gen_ai.request.reasoning.level',
-        'gen_ai.output.type',
-        'openai.request.service_tier',
-        'trilemma.response.service_tier',
-        'openai.response.service_tier',
-        'trilemma.request.batch',
-        'trilemma.request.message_count',
-        'trilemma.request.tool_count',
-        'trilemma.request.hash',
-        'gen_ai.usage.input_tokens',
-        'gen_ai.usage.prompt_tokens',
-        'llm.usage.prompt_tokens',
-        'llm.token_count.prompt',
-        'gen_ai.usage.output_tokens',
-        'gen_ai.usage.completion_tokens',
-        'llm.usage.completion_tokens',
-        'llm.token_count.completion',
-        'gen_ai.usage.cache_read.input_tokens',
-        'gen_ai.usage.cache_read_input_tokens',
-        'llm.token_count.prompt_details.cache_read',
-        'gen_ai.usage.cache_write.input_tokens',
-        'gen_ai.usage.cache_creation.input_tokens',
-        'gen_ai.usage.cache_creation_input_tokens',
-        'llm.token_count.prompt_details.cache_write',
-        'trilemma.usage.cache_write_1h.input_tokens',
-        'gen_ai.usage.reasoning.output_tokens',
-        'gen_ai.usage.reasoning_tokens',
-        'llm.token_count.completion_details.reasoning',
-        'gen_ai.usage.audio.input_tokens',
-        'gen_ai.usage.audio.output_tokens',
-        'trilemma.usage.web_search.count',
-        'trilemma.response.tool_call.names',
-        'gen_ai.response.time_to_first_chunk',
-        'trilemma.response.time_to_first_content',
-        'trilemma.response.time_per_output_token',
-        'trilemma.response.longest_stall',
-        'trilemma.response.chunk_count',
-        'trilemma.response.stream_end',
-        'http.request.resend_count',
-        'trilemma.retry.wait',
-        'trilemma.provider.processing_time',
-        'trilemma.rate_limit.remaining_requests',
-        'trilemma.rate_limit.remaining_tokens',
-        'http.response.status_code',
-        'error.type',
-        'trilemma.cost.total',
-        'trilemma.cost.input',
-        'trilemma.cost.cache_read',
-        'trilemma.cost.cache_write',
-        'trilemma.cost.output',
-        'trilemma.cost.other',
-        'trilemma.cost.currency',
-        'trilemma.cost.source',
-        'trilemma.cost.unpriced_reason',
-        'trilemma.cost.price_table.version',
-        'gen_ai.system_instructions',
-        'gen_ai.input.messages',
-        'gen_ai.output.messages',
-        'gen_ai.tool.definitions',
-        'trilemma.task.name',
-        'trilemma.task.id',
-        'trilemma.task.input_id',
-        'gen_ai.prompt.name',
-        'gen_ai.prompt.version',
-        'trilemma.variant.context',
-        'trilemma.variant.guardrail',
-        'trilemma.variant.route',
-        'trilemma.variant.fallback',
-        'trilemma.variant.cache',
-        'trilemma.variant'
-    ), a) AS attributes,
-    ResourceAttributes AS resource_attributes,
-    Events.Timestamp AS event_times,
-    Events.Name AS event_names,
-    Events.Attributes AS event_attributes,
-    Links.TraceId AS link_trace_ids,
-    Links.SpanId AS link_span_ids,
-    now64(3) AS received_at
+    mapApply(
+        (key, text) -> (key, if(length(text) > 1024 OR match(key, '^(input|output)\\.value$|^llm\\.(input|output)_messages|^embedding\\.embeddings|^gen_ai\\.(prompt|completion)(\\.[0-9]|$)|^gen_ai\\.tool\\.call\\.(arguments|result)$|^gen_ai\\.(tool|task|agent|workflow)\\.(input|output|args)|^(traceloop\\.entity|langfuse\\.observation)\\.(input|output)$|^(request|response)_data$|^llm\\.[a-z_]+\\.(messages|choices|content)$|^gen_ai\\.retrieval\\.(documents|query)|^retrieval\\.documents'),
+            'content:' || lower(hex(sipHash128(text))), text)),
+        mapFilter((key, text) -> key NOT IN (
+            'gen_ai.operation.name', 'openinference.span.kind', 'llm.request.type', 'gen_ai.provider.name',
+            'gen_ai.system', 'llm.provider', 'llm.system', 'openai.api.type', 'gen_ai.request.model',
+            'llm.request.model_name', 'llm.model_name', 'embedding.model_name', 'gen_ai.response.model',
+            'llm.response.model_name', 'gen_ai.response.id', 'gen_ai.response.status',
+            'gen_ai.response.finish_reasons', 'llm.finish_reason', 'anthropic.message.stop_reason',
+            'openai.response.system_fingerprint', 'gen_ai.openai.response.system_fingerprint',
+            'trilemma.provider.request_id', 'gen_ai.conversation.id', 'server.address', 'gen_ai.request.max_tokens',
+            'gen_ai.request.temperature', 'gen_ai.request.stream', 'gen_ai.is_streaming', 'llm.is_streaming',
+            'gen_ai.request.reasoning.level', 'gen_ai.output.type', 'openai.request.service_tier',
+            'trilemma.response.service_tier', 'openai.response.service_tier', 'anthropic.response.service_tier',
+            'trilemma.request.batch', 'trilemma.request.message_count', 'trilemma.request.tool_count',
+            'trilemma.request.hash', 'gen_ai.usage.input_tokens', 'gen_ai.usage.prompt_tokens',
+            'llm.usage.prompt_tokens', 'llm.token_count.prompt', 'gen_ai.usage.output_tokens',
+            'gen_ai.usage.completion_tokens', 'llm.usage.completion_tokens', 'llm.token_count.completion',
+            'gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_read_input_tokens',
+            'llm.token_count.prompt_details.cache_read', 'gen_ai.usage.cache_write.input_tokens',
+            'gen_ai.usage.cache_creation.input_tokens', 'gen_ai.usage.cache_creation_input_tokens',
+            'llm.token_count.prompt_details.cache_write', 'trilemma.usage.cache_write_1h.input_tokens',
+            'anthropic.usage.cache_creation.ephemeral_1h_input_tokens', 'gen_ai.usage.reasoning.output_tokens',
+            'gen_ai.usage.reasoning_tokens', 'llm.token_count.completion_details.reasoning',
+            'gen_ai.usage.audio.input_tokens', 'llm.token_count.prompt_details.audio',
+            'gen_ai.usage.audio.output_tokens', 'llm.token_count.completion_details.audio',
+            'trilemma.usage.web_search.count', 'trilemma.response.tool_call.names',
+            'gen_ai.response.time_to_first_chunk', 'trilemma.response.time_to_first_content',
+            'trilemma.response.time_per_output_token', 'trilemma.response.longest_stall',
+            'trilemma.response.chunk_count', 'trilemma.response.stream_end', 'http.request.resend_count',
+            'trilemma.retry.wait', 'trilemma.provider.processing_time', 'trilemma.rate_limit.remaining_requests',
+            'trilemma.rate_limit.remaining_tokens', 'http.response.status_code', 'error.type', 'trilemma.cost.total',
+            'gen_ai.usage.cost', 'llm.cost.total', 'gen_ai.cost.total_cost', 'operation.cost', 'trilemma.cost.input',
+            'trilemma.cost.cache_read', 'trilemma.cost.cache_write', 'trilemma.cost.output', 'trilemma.cost.other',
+            'trilemma.cost.currency', 'trilemma.cost.source', 'trilemma.cost.unpriced_reason',
+            'trilemma.cost.price_table.version', 'gen_ai.system_instructions', 'gen_ai.input.messages',
+            'gen_ai.output.messages', 'gen_ai.tool.definitions', 'trilemma.task.name', 'trilemma.task.id',
+            'trilemma.task.input_id', 'gen_ai.prompt.name', 'gen_ai.prompt.version', 'trilemma.variant.context',
+            'trilemma.variant.guardrail', 'trilemma.variant.route', 'trilemma.variant.fallback',
+            'trilemma.variant.cache', 'trilemma.variant'
+        ), a)
+    ) AS attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes,
+    nowInBlock64(3) AS received_at
 FROM {database}.incoming_spans
 WHERE category = 'call';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_tasks TO {database}.stored_tasks AS
 SELECT
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ParentSpanId AS parent_span_id,
-    Timestamp AS started_at,
-    Duration AS duration_ns,
-    SpanName AS name,
-    SpanKind AS kind,
-    ServiceName AS service_name,
-    ScopeName AS scope_name,
-    ScopeVersion AS scope_version,
-    StatusCode AS status_code,
-    StatusMessage AS status_message,
+    trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
+    status_code, status_message, trace_state,
     a['trilemma.task.name'] AS task_name,
     a['trilemma.task.id'] AS task_id,
     a['trilemma.task.input_id'] AS input_id,
@@ -431,36 +394,75 @@ SELECT
     a['trilemma.task.failure_mode'] AS failure_mode,
     a['trilemma.task.outcome_source'] AS outcome_source,
     toFloat64OrNull(a['trilemma.task.value']) AS value,
-    mapFilter((key, text) -> key NOT IN (
-        'trilemma.task.name',
-        'trilemma.task.id',
-        'trilemma.task.input_id',
-        'gen_ai.prompt.name',
-        'gen_ai.prompt.version',
-        'trilemma.variant.context',
-        'trilemma.variant.guardrail',
-        'trilemma.variant.route',
-        'trilemma.variant.fallback',
-        'trilemma.variant.cache',
-        'trilemma.variant',
-        'trilemma.task.version',
-        'trilemma.task.outcome',
-        'trilemma.task.failure_mode',
-        'trilemma.task.outcome_source',
-        'trilemma.task.value'
-    ), a) AS attributes,
-    ResourceAttributes AS resource_attributes,
-    Events.Timestamp AS event_times,
-    Events.Name AS event_names,
-    Events.Attributes AS event_attributes,
-    Links.TraceId AS link_trace_ids,
-    Links.SpanId AS link_span_ids,
-    now64(3) AS received_at
+    mapApply(
+        (key, text) -> (key, if(length(text) > 1024 OR match(key, '^(input|output)\\.value$|^llm\\.(input|output)_messages|^embedding\\.embeddings|^gen_ai\\.(prompt|completion)(\\.[0-9]|$)|^gen_ai\\.tool\\.call\\.(arguments|result)$|^gen_ai\\.(tool|task|agent|workflow)\\.(input|output|args)|^(traceloop\\.entity|langfuse\\.observation)\\.(input|output)$|^(request|response)_data$|^llm\\.[a-z_]+\\.(messages|choices|content)$|^gen_ai\\.retrieval\\.(documents|query)|^retrieval\\.documents'),
+            'content:' || lower(hex(sipHash128(text))), text)),
+        mapFilter((key, text) -> key NOT IN (
+            'trilemma.task.name', 'trilemma.task.id', 'trilemma.task.input_id', 'gen_ai.prompt.name',
+            'gen_ai.prompt.version', 'trilemma.variant.context', 'trilemma.variant.guardrail',
+            'trilemma.variant.route', 'trilemma.variant.fallback', 'trilemma.variant.cache', 'trilemma.variant',
+            'trilemma.task.version', 'trilemma.task.outcome', 'trilemma.task.failure_mode',
+            'trilemma.task.outcome_source', 'trilemma.task.value'
+        ), a)
+    ) AS attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes,
+    nowInBlock64(3) AS received_at
 FROM {database}.incoming_spans
 WHERE category = 'task';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_spans TO {database}.stored_spans AS
 SELECT
+    trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
+    status_code, status_message, trace_state,
+    a['trilemma.task.name'] AS task_name,
+    a['trilemma.task.id'] AS task_id,
+    a['trilemma.task.input_id'] AS input_id,
+    a['gen_ai.prompt.name'] AS prompt_name,
+    a['gen_ai.prompt.version'] AS prompt_version,
+    a['trilemma.variant.context'] AS variant_context,
+    a['trilemma.variant.guardrail'] AS variant_guardrail,
+    a['trilemma.variant.route'] AS variant_route,
+    a['trilemma.variant.fallback'] AS variant_fallback,
+    a['trilemma.variant.cache'] AS variant_cache,
+    a['trilemma.variant'] AS variant,
+    mapApply(
+        (key, text) -> (key, if(length(text) > 1024 OR match(key, '^(input|output)\\.value$|^llm\\.(input|output)_messages|^embedding\\.embeddings|^gen_ai\\.(prompt|completion)(\\.[0-9]|$)|^gen_ai\\.tool\\.call\\.(arguments|result)$|^gen_ai\\.(tool|task|agent|workflow)\\.(input|output|args)|^(traceloop\\.entity|langfuse\\.observation)\\.(input|output)$|^(request|response)_data$|^llm\\.[a-z_]+\\.(messages|choices|content)$|^gen_ai\\.retrieval\\.(documents|query)|^retrieval\\.documents'),
+            'content:' || lower(hex(sipHash128(text))), text)),
+        mapFilter((key, text) -> key NOT IN (
+            'trilemma.task.name', 'trilemma.task.id', 'trilemma.task.input_id', 'gen_ai.prompt.name',
+            'gen_ai.prompt.version', 'trilemma.variant.context', 'trilemma.variant.guardrail',
+            'trilemma.variant.route', 'trilemma.variant.fallback', 'trilemma.variant.cache', 'trilemma.variant'
+        ), a)
+    ) AS attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes,
+    nowInBlock64(3) AS received_at
+FROM {database}.incoming_spans
+WHERE category = 'span';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_trace_times TO {database}.stored_trace_times AS
+SELECT
+    trace_id,
+    min(incoming_spans.started_at) AS started_at,
+    max(incoming_spans.started_at + toIntervalNanosecond(duration_ns)) AS ended_at
+FROM {database}.incoming_spans
+GROUP BY trace_id;
+
+-- What a span is. A call is one request to a model, by its operation. A span that only holds calls (an agent, a workflow,
+-- a tool), also when it carries their summed usage, is none, and neither is Logfire's log record of a finished stream.
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_incoming_spans TO {database}.incoming_spans AS
+WITH SpanAttributes AS a
+SELECT
+    multiIf(
+        ScopeName = 'trilemma' AND SpanKind = 'Internal' AND a['trilemma.task.id'] != ''
+            AND SpanName = a['trilemma.task.name'], 'task',
+        operation IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'rerank')
+            AND a['logfire.span_type'] NOT IN ('log', 'pending_span'), 'call',
+        'span') AS category,
+    transform(firstNonDefault(a['gen_ai.operation.name'], a['openinference.span.kind'], a['llm.request.type']),
+            ['LLM', 'EMBEDDING', 'RERANKER', 'completion', 'embedding'],
+            ['chat', 'embeddings', 'rerank', 'text_completion', 'embeddings']) AS operation,
     TraceId AS trace_id,
     SpanId AS span_id,
     ParentSpanId AS parent_span_id,
@@ -473,190 +475,41 @@ SELECT
     ScopeVersion AS scope_version,
     StatusCode AS status_code,
     StatusMessage AS status_message,
-    a['trilemma.task.name'] AS task_name,
-    a['trilemma.task.id'] AS task_id,
-    a['trilemma.task.input_id'] AS input_id,
-    a['gen_ai.prompt.name'] AS prompt_name,
-    a['gen_ai.prompt.version'] AS prompt_version,
-    a['trilemma.variant.context'] AS variant_context,
-    a['trilemma.variant.guardrail'] AS variant_guardrail,
-    a['trilemma.variant.route'] AS variant_route,
-    a['trilemma.variant.fallback'] AS variant_fallback,
-    a['trilemma.variant.cache'] AS variant_cache,
-    a['trilemma.variant'] AS variant,
-    mapFilter((key, text) -> key NOT IN (
-        'trilemma.task.name',
-        'trilemma.task.id',
-        'trilemma.task.input_id',
-        'gen_ai.prompt.name',
-        'gen_ai.prompt.version',
-        'trilemma.variant.context',
-        'trilemma.variant.guardrail',
-        'trilemma.variant.route',
-        'trilemma.variant.fallback',
-        'trilemma.variant.cache',
-        'trilemma.variant'
-    ), a) AS attributes,
+    TraceState AS trace_state,
+    a,
     ResourceAttributes AS resource_attributes,
     Events.Timestamp AS event_times,
     Events.Name AS event_names,
     Events.Attributes AS event_attributes,
     Links.TraceId AS link_trace_ids,
     Links.SpanId AS link_span_ids,
-    now64(3) AS received_at
-FROM {database}.incoming_spans
-WHERE category = 'span';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_incoming_spans TO {database}.incoming_spans AS
-SELECT
-    multiIf(
-        ScopeName = 'trilemma' AND SpanKind = 'Internal' AND SpanName = SpanAttributes['trilemma.task.name']
-            AND SpanAttributes['trilemma.task.id'] != '', 'task',
-        firstNonDefault(SpanAttributes['gen_ai.operation.name'], SpanAttributes['llm.request.type']) IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'completion', 'embedding', 'rerank')
-            OR SpanAttributes['openinference.span.kind'] IN ('LLM', 'EMBEDDING'), 'call',
-        'span') AS category,
-    Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, ScopeName,
-    ScopeVersion, SpanAttributes AS a, Duration, StatusCode, StatusMessage, Events.Timestamp, Events.Name,
-    Events.Attributes, Links.TraceId, Links.SpanId
+    Links.TraceState AS link_trace_states,
+    Links.Attributes AS link_attributes
 FROM {database}.otel_traces;
 
 CREATE OR REPLACE VIEW {database}.spans AS
 SELECT
-    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
-    scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
-    event_names, event_attributes, link_trace_ids, link_span_ids
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
+    service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes
 FROM {database}.stored_calls FINAL
 UNION ALL
 SELECT
-    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
-    scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
-    event_names, event_attributes, link_trace_ids, link_span_ids
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
+    service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes
 FROM {database}.stored_tasks FINAL
 UNION ALL
 SELECT
-    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind, service_name, scope_name,
-    scope_version, status_code, status_message, task_name, task_id, attributes, resource_attributes, event_times,
-    event_names, event_attributes, link_trace_ids, link_span_ids
+    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
+    service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
+    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
+    link_attributes
 FROM {database}.stored_spans FINAL;
 
-CREATE OR REPLACE VIEW {database}.llm_calls AS
-SELECT
-    trace_id,
-    span_id,
-    parent_span_id,
-    started_at,
-    nullIf(duration_ns, 0) / 1e9 AS duration_s,
-    service_name,
-    scope_name,
-    status_code,
-    status_message,
-    operation,
-    provider,
-    api_type,
-    request_model,
-    response_model,
-    response_id,
-    response_status,
-    finish_reasons,
-    system_fingerprint,
-    request_id,
-    conversation_id,
-    server_address,
-    max_tokens,
-    temperature,
-    stream,
-    reasoning_level,
-    output_type,
-    request_service_tier,
-    service_tier,
-    batch,
-    message_count,
-    tool_count,
-    request_hash,
-    input_tokens,
-    output_tokens,
-    cache_read_tokens,
-    cache_write_tokens,
-    cache_write_1h_tokens,
-    reasoning_tokens,
-    audio_input_tokens,
-    audio_output_tokens,
-    web_search_count,
-    tool_call_names,
-    time_to_first_chunk_s,
-    time_to_first_content_s,
-    time_per_output_token_s,
-    longest_stall_s,
-    chunk_count,
-    stream_end,
-    retry_count,
-    retry_wait_s,
-    processing_s,
-    remaining_requests,
-    remaining_tokens,
-    http_status,
-    error_type,
-    cost,
-    cost_input,
-    cost_cache_read,
-    cost_cache_write,
-    cost_output,
-    cost_other,
-    cost_currency,
-    cost_source,
-    unpriced_reason,
-    price_version,
-    system_instructions,
-    input_messages,
-    output_messages,
-    tool_definitions,
-    task_name,
-    task_id,
-    input_id,
-    prompt_name,
-    prompt_version,
-    variant_context,
-    variant_guardrail,
-    variant_route,
-    variant_fallback,
-    variant_cache,
-    variant,
-    attributes
-FROM {database}.stored_calls FINAL;
-
-CREATE TABLE IF NOT EXISTS {database}.content
-(
-    hash String,
-    text String CODEC(ZSTD(3)),
-    first_seen_at DateTime DEFAULT now()
-)
-ENGINE = ReplacingMergeTree
-ORDER BY hash;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_content TO {database}.content AS
-SELECT DISTINCT
-    hex(sipHash128(text)) AS hash,
-    arrayJoin(arrayFlatten(arrayMap(
-        whole -> if(startsWith(whole, '['), JSONExtractArrayRaw(whole), [whole]),
-        arrayFilter(whole -> whole != '', [
-            a['gen_ai.system_instructions'], a['gen_ai.input.messages'], a['gen_ai.output.messages'],
-            a['gen_ai.tool.definitions']])))) AS text
-FROM {database}.incoming_spans
-WHERE category = 'call';
-
-CREATE TABLE IF NOT EXISTS {database}.trace_times
-(
-    trace_id String,
-    started_at SimpleAggregateFunction(min, DateTime64(9)),
-    ended_at SimpleAggregateFunction(max, DateTime64(9))
-)
-ENGINE = AggregatingMergeTree
-ORDER BY trace_id;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_trace_times TO {database}.trace_times AS
-SELECT
-    TraceId AS trace_id,
-    min(Timestamp) AS started_at,
-    max(Timestamp + toIntervalNanosecond(Duration)) AS ended_at
-FROM {database}.incoming_spans
+CREATE OR REPLACE VIEW {database}.trace_times AS
+SELECT trace_id, min(stored_trace_times.started_at) AS started_at, max(stored_trace_times.ended_at) AS ended_at
+FROM {database}.stored_trace_times
 GROUP BY trace_id;

@@ -1,0 +1,160 @@
+-- Why: a board over months must not read every call. Hours and days of calls, counted once each: an hour in which a call
+-- arrived is computed anew from llm_calls, as a whole, so that redelivery, double tracing and late spans change nothing
+-- that the calls themselves do not show. Settled as in 0005. Latencies are DDSketch states with 1 % relative error; merge
+-- them with quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(duration_sketch).
+
+-- shard by: rand()
+CREATE TABLE IF NOT EXISTS {database}.stored_calls_hourly
+(
+    hour DateTime('UTC'),
+    task_name LowCardinality(String),
+    request_model LowCardinality(String),
+    provider LowCardinality(String),
+    operation LowCardinality(String),
+    service_name LowCardinality(String),
+    prompt_name LowCardinality(String),
+    prompt_version LowCardinality(String),
+    variant LowCardinality(String),
+    cost_currency LowCardinality(String),
+    call_count UInt64,
+    error_count UInt64,
+    retry_count UInt64,
+    priced_count UInt64,
+    cost Nullable(Float64),
+    input_tokens Nullable(UInt64),
+    output_tokens Nullable(UInt64),
+    cache_read_tokens Nullable(UInt64),
+    cache_write_tokens Nullable(UInt64),
+    reasoning_tokens Nullable(UInt64),
+    duration_sum_s Nullable(Float64),
+    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
+    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
+    computed_at DateTime64(3)
+)
+ENGINE = ReplacingMergeTree(computed_at)
+ORDER BY (hour, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
+
+-- shard by: rand()
+CREATE TABLE IF NOT EXISTS {database}.stored_calls_daily
+(
+    day Date,
+    task_name LowCardinality(String),
+    request_model LowCardinality(String),
+    provider LowCardinality(String),
+    operation LowCardinality(String),
+    service_name LowCardinality(String),
+    prompt_name LowCardinality(String),
+    prompt_version LowCardinality(String),
+    variant LowCardinality(String),
+    cost_currency LowCardinality(String),
+    call_count UInt64,
+    error_count UInt64,
+    retry_count UInt64,
+    priced_count UInt64,
+    cost Nullable(Float64),
+    input_tokens Nullable(UInt64),
+    output_tokens Nullable(UInt64),
+    cache_read_tokens Nullable(UInt64),
+    cache_write_tokens Nullable(UInt64),
+    reasoning_tokens Nullable(UInt64),
+    duration_sum_s Nullable(Float64),
+    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
+    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
+    computed_at DateTime64(3)
+)
+ENGINE = ReplacingMergeTree(computed_at)
+ORDER BY (day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
+
+CREATE OR REPLACE VIEW {database}.fresh_hours AS
+SELECT DISTINCT toStartOfHour(started_at, 'UTC') AS hour
+FROM {database}.stored_calls
+WHERE received_at > (SELECT max(settled_until) FROM {database}.settled_until WHERE step = 'settle_calls_hourly');
+
+CREATE OR REPLACE VIEW {database}.fresh_calls_hourly AS
+SELECT
+    toStartOfHour(started_at, 'UTC') AS hour,
+    task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency,
+    count() AS call_count,
+    countIf(status_code = 'Error') AS error_count,
+    sum(ifNull(llm_calls.retry_count, 0)) AS retry_count,
+    count(llm_calls.cost) AS priced_count,
+    sum(llm_calls.cost) AS cost,
+    sum(llm_calls.input_tokens) AS input_tokens,
+    sum(llm_calls.output_tokens) AS output_tokens,
+    sum(llm_calls.cache_read_tokens) AS cache_read_tokens,
+    sum(llm_calls.cache_write_tokens) AS cache_write_tokens,
+    sum(llm_calls.reasoning_tokens) AS reasoning_tokens,
+    sum(duration_s) AS duration_sum_s,
+    quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(assumeNotNull(duration_s), isNotNull(duration_s)) AS duration_sketch,
+    quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(assumeNotNull(time_to_first_content_s), isNotNull(time_to_first_content_s)) AS time_to_first_content_sketch
+FROM {database}.llm_calls
+WHERE started_at >= (SELECT min(hour) FROM {database}.fresh_hours)
+    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM {database}.fresh_hours)
+    AND hour GLOBAL IN (SELECT hour FROM {database}.fresh_hours)
+GROUP BY hour, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency;
+
+-- settle: every minute, on one node
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_calls_hourly
+REFRESH EVERY 1 MINUTE APPEND TO {database}.stored_calls_hourly AS
+SELECT *, now64(3) AS computed_at
+FROM {database}.fresh_calls_hourly;
+
+-- Of an hour the rows of its last computing count: a combination that is no longer there leaves an older row behind.
+CREATE OR REPLACE VIEW {database}.calls_hourly AS
+SELECT * EXCEPT (computed_at)
+FROM {database}.stored_calls_hourly FINAL
+WHERE hour GLOBAL NOT IN (SELECT hour FROM {database}.fresh_hours)
+    AND (hour, computed_at) GLOBAL IN (SELECT hour, max(computed_at) FROM {database}.stored_calls_hourly GROUP BY hour)
+UNION ALL
+SELECT *
+FROM {database}.fresh_calls_hourly;
+
+CREATE OR REPLACE VIEW {database}.fresh_days AS
+SELECT DISTINCT toDate(started_at, 'UTC') AS day
+FROM {database}.stored_calls
+WHERE received_at > (SELECT max(settled_until) FROM {database}.settled_until WHERE step = 'settle_calls_daily');
+
+CREATE OR REPLACE VIEW {database}.fresh_calls_daily AS
+SELECT
+    toDate(hour, 'UTC') AS day,
+    task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency,
+    sum(calls_hourly.call_count) AS call_count,
+    sum(calls_hourly.error_count) AS error_count,
+    sum(calls_hourly.retry_count) AS retry_count,
+    sum(calls_hourly.priced_count) AS priced_count,
+    sum(calls_hourly.cost) AS cost,
+    sum(calls_hourly.input_tokens) AS input_tokens,
+    sum(calls_hourly.output_tokens) AS output_tokens,
+    sum(calls_hourly.cache_read_tokens) AS cache_read_tokens,
+    sum(calls_hourly.cache_write_tokens) AS cache_write_tokens,
+    sum(calls_hourly.reasoning_tokens) AS reasoning_tokens,
+    sum(calls_hourly.duration_sum_s) AS duration_sum_s,
+    quantilesDDMergeState(0.01, 0.5, 0.95, 0.99)(calls_hourly.duration_sketch) AS duration_sketch,
+    quantilesDDMergeState(0.01, 0.5, 0.95, 0.99)(calls_hourly.time_to_first_content_sketch) AS time_to_first_content_sketch
+FROM {database}.calls_hourly
+WHERE hour >= (SELECT toDateTime(min(day), 'UTC') FROM {database}.fresh_days)
+    AND day GLOBAL IN (SELECT day FROM {database}.fresh_days)
+GROUP BY day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency;
+
+-- settle: every minute, on one node
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_calls_daily
+REFRESH EVERY 1 MINUTE APPEND TO {database}.stored_calls_daily AS
+SELECT *, now64(3) AS computed_at
+FROM {database}.fresh_calls_daily;
+
+CREATE OR REPLACE VIEW {database}.calls_daily AS
+SELECT * EXCEPT (computed_at)
+FROM {database}.stored_calls_daily FINAL
+WHERE day GLOBAL NOT IN (SELECT day FROM {database}.fresh_days)
+    AND (day, computed_at) GLOBAL IN (SELECT day, max(computed_at) FROM {database}.stored_calls_daily GROUP BY day)
+UNION ALL
+SELECT *
+FROM {database}.fresh_calls_daily;
+
+-- Up to where each step is done: the start of its last refresh that succeeded, as the server itself says.
+-- settle: every minute, on one node
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_progress
+REFRESH EVERY 1 MINUTE APPEND TO {database}.settle_marks AS
+SELECT view AS step, last_success_time AS settled_until
+FROM system.view_refreshes
+WHERE database = '{database}' AND view LIKE 'settle\_%' AND view != 'settle_progress' AND isNotNull(last_success_time);
