@@ -1,0 +1,153 @@
+"""Own the embedded collector: its parts, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from trilemma_collector.front.app import ClickHouseHttp
+from trilemma_collector.journal import Journal, recover_segments
+from trilemma_collector.receiver.intake import Intake
+from trilemma_collector.receiver.over_grpc import OtlpGrpc
+from trilemma_collector.receiver.over_http import OtlpHttp
+from trilemma_collector.schema import migrate, run_on_chdb
+from trilemma_collector.storage import DataDirectory, Engine, Inserter, SegmentStore
+from trilemma_collector.web import HttpServer, bind, name_address
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from trilemma_collector.front.query import Credentials
+
+__all__ = ["Collector", "Settings", "run_collector"]
+
+logger = logging.getLogger(__name__)
+
+MEGABYTE = 1024 * 1024
+ROWS_BY_TABLE = """
+SELECT table, sum(rows)
+FROM system.parts
+WHERE active AND database = {database:String}
+GROUP BY table
+ORDER BY table
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``trilemma up`` is told."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    otlp_http_port: int = 4318
+    otlp_grpc_port: int = 4317
+    clickhouse_port: int = 8123
+    database: str = "trilemma"
+    max_request_mb: int = 64
+    max_backlog_mb: int = 1024
+    flush_to_disk: bool = True
+    read_only: bool = False
+    credentials: Credentials | None = None
+
+
+class Collector:
+    """A running collector: where it listens, and how it is."""
+
+    def __init__(self, engine: Engine, journal: Journal, inserter: Inserter, database: str) -> None:
+        self.addresses: dict[str, str] = {}
+        self.intake = Intake(journal)
+        self._engine = engine
+        self._journal = journal
+        self._inserter = inserter
+        self._database = database
+        self._started_at = time.monotonic()
+
+    async def describe_health(self) -> dict[str, Any]:
+        """Return what /health says; its status is ``ok``, or ``degraded`` when something cannot be stored."""
+        progress = self._inserter.progress
+        rows = await asyncio.to_thread(self._engine.read, ROWS_BY_TABLE, {"database": self._database})
+        return {
+            "status": "degraded" if progress.problem else "ok",
+            "version": version("trilemma"),
+            "clickhouse_version": self._engine.version,
+            "uptime_s": round(time.monotonic() - self._started_at, 3),
+            "requests": {"accepted": dict(self.intake.accepted), "refused": dict(self.intake.refused)},
+            "rows": {table: int(count) for table, count in (line.split("\t") for line in rows.splitlines())},
+            "backlog_bytes": self._journal.backlog_bytes,
+            "quarantined_requests": progress.quarantined,
+            "problem": progress.problem,
+        }
+
+
+@contextlib.asynccontextmanager
+async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
+    """Run a collector for as long as the block lasts; its end stores what is left and stops it.
+
+    Raises:
+        DataDirectoryError: another process has the directory, or it cannot be used.
+        PortInUseError: another process has an address.
+        MigrationError: a newer trilemma made the store.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        directory = stack.enter_context(DataDirectory.open(settings.data_dir))
+        otlp_listener = stack.enter_context(bind(settings.host, settings.otlp_http_port, "--otlp-http-port"))
+        clickhouse_listener = stack.enter_context(bind(settings.host, settings.clickhouse_port, "--clickhouse-port"))
+        engine = stack.enter_context(contextlib.closing(Engine(directory.path)))
+        with engine.connect() as connection:
+            migrate(run_on_chdb(connection), settings.database)
+        journal, inserter = _open_storage(settings, directory, engine)
+        collector = Collector(engine, journal, inserter, settings.database)
+        receiver = OtlpGrpc(collector.intake, largest_request_bytes=settings.max_request_mb * MEGABYTE)
+        grpc_port = receiver.bind(settings.host, settings.otlp_grpc_port)
+
+        # Stopped in the opposite order: no more OTLP in, what is acknowledged is stored, then no more queries.
+        front = ClickHouseHttp(
+            engine,
+            inserter,
+            database=settings.database,
+            health=collector.describe_health,
+            credentials=settings.credentials,
+            read_only=settings.read_only,
+        )
+        stack.push_async_callback(asyncio.to_thread, front.close)
+        await _serve(stack, front, clickhouse_listener)
+        stack.push_async_callback(asyncio.to_thread, inserter.close)
+        stack.push_async_callback(asyncio.to_thread, journal.close)
+        inserter.start()
+        largest = settings.max_request_mb * MEGABYTE
+        otlp = OtlpHttp(collector.intake, largest_request_bytes=largest, health=collector.describe_health)
+        await _serve(stack, otlp, otlp_listener)
+        stack.push_async_callback(asyncio.to_thread, receiver.stop)
+        receiver.start()
+        collector.addresses = {
+            "otlp_http": name_address(otlp_listener),
+            "otlp_grpc": name_address(otlp_listener, grpc_port),
+            "clickhouse": name_address(clickhouse_listener),
+        }
+        directory.note_owner(collector.addresses)
+        yield collector
+
+
+def _open_storage(settings: Settings, directory: DataDirectory, engine: Engine) -> tuple[Journal, Inserter]:
+    journal = Journal(
+        directory.write_ahead,
+        limit_bytes=settings.max_backlog_mb * MEGABYTE,
+        flush_to_disk=settings.flush_to_disk,
+    )
+    for segment in recover_segments(directory.write_ahead, directory.quarantine):
+        journal.adopt(segment)
+    store = SegmentStore(engine, directory, settings.database)
+    return journal, Inserter(journal, store, directory, flush_to_disk=settings.flush_to_disk)
+
+
+async def _serve(stack: contextlib.AsyncExitStack, app: ClickHouseHttp | OtlpHttp, listener: socket.socket) -> None:
+    server = HttpServer(app, listener)
+    stack.push_async_callback(server.stop)
+    await server.start()

@@ -1,0 +1,155 @@
+"""Own what one HTTP request to the ClickHouse port asks for, as its URL and headers tell."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from trilemma_collector.front.compression import choose_encoding
+from trilemma_collector.storage.engine import ClickHouseError, quote_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trilemma_collector.web import Scope
+
+__all__ = ["Credentials", "Query", "read_credentials", "read_query"]
+
+# URL parameters that are not settings. https://clickhouse.com/docs/interfaces/http
+NOT_SETTINGS = frozenset(
+    {
+        "buffer_size",
+        "client_protocol_version",  # clickhouse-connect and clickhouse-go take plain Native when it is not honoured
+        "close_session",
+        "compress",
+        "database",
+        "decompress",
+        "default_format",
+        "password",
+        "query",
+        "query_id",
+        "quota_key",
+        "role",
+        "session_check",
+        "session_id",
+        "session_timeout",
+        "stacktrace",
+        "user",
+        "wait_end_of_query",
+    }
+)
+# The embedded engine stores an INSERT before it answers; there is no server-side queue to put it into.
+MEANT_FOR_SERVERS = frozenset({"async_insert", "wait_for_async_insert", "async_insert_deduplicate"})
+SESSION_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request, read from its URL and headers; the body is read later."""
+
+    url_text: str
+    query_id: str
+    database: str
+    form: str
+    parameters: Mapping[str, str]
+    settings: Mapping[str, str]
+    session_id: str = ""
+    session_timeout_s: float = SESSION_TIMEOUT_S
+    framed_body: bool = False
+    body_encoding: str = ""
+    reply_encoding: str = ""
+    read_only: bool = False
+    content_type: str = field(default="", repr=False)
+
+    @property
+    def settings_names(self) -> tuple[str, ...]:
+        """Return the names of what :attr:`settings_sql` sets."""
+        return tuple(self._all_settings)
+
+    @property
+    def settings_sql(self) -> str:
+        """Return the statement that makes the request's settings hold on a connection."""
+        return "SET " + ", ".join(f"{name} = {quote_text(value)}" for name, value in self._all_settings.items())
+
+    @property
+    def _all_settings(self) -> dict[str, str]:
+        pairs = {"log_comment": self.query_id, **self.settings}  # by its comment a query is found again, to kill it
+        if self.read_only:
+            pairs["readonly"] = "2"  # reads and settings, no writes: as a ClickHouse server does for GET
+        return pairs
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who the client says it is."""
+
+    user: str = ""
+    password: str = ""
+
+
+def read_query(scope: Scope, *, database: str, read_only: bool) -> Query:
+    """Read a request's URL and headers.
+
+    Raises:
+        ClickHouseError: it asks for something that is not served here.
+    """
+    url = dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True))
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if url.get("compress") == "1":
+        raise ClickHouseError(
+            "Code: 48. DB::Exception: compress=1 (replies in ClickHouse's own frames) is not served by the embedded "
+            "engine; in clickhouse-go and the collector's clickhouseexporter set compress: none, or use gzip"
+        )
+    settings = {
+        _check_setting_name(name): value
+        for name, value in url.items()
+        if name not in NOT_SETTINGS and name not in MEANT_FOR_SERVERS and not name.startswith("param_")
+    }
+    compressed = settings.pop("enable_http_compression", "0") == "1"
+    return Query(
+        url_text=url.get("query", ""),
+        query_id=url.get("query_id") or str(uuid.uuid4()),
+        database=url.get("database") or headers.get("x-clickhouse-database") or database,
+        form=url.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
+        parameters={name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")},
+        settings=settings,
+        session_id=url.get("session_id", ""),
+        session_timeout_s=float(url.get("session_timeout") or SESSION_TIMEOUT_S),
+        framed_body=url.get("decompress") == "1",
+        body_encoding=headers.get("content-encoding", "").strip().lower(),
+        reply_encoding=choose_encoding(headers.get("accept-encoding", "")) if compressed else "",
+        read_only=read_only or scope["method"] != "POST",
+        content_type=headers.get("content-type", ""),
+    )
+
+
+def read_credentials(scope: Scope) -> Credentials:
+    """Return the user and password of a request: from its headers, else from its URL."""
+    headers = dict(scope["headers"])
+    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(text).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return Credentials()
+        return Credentials(user, password)
+    if b"x-clickhouse-user" in headers:
+        key = headers.get(b"x-clickhouse-key", b"")
+        return Credentials(headers[b"x-clickhouse-user"].decode("latin-1"), key.decode("latin-1"))
+    url = dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True))
+    return Credentials(url.get("user", ""), url.get("password", ""))
+
+
+def _check_setting_name(name: str) -> str:
+    """Return a setting's name.
+
+    Raises:
+        ClickHouseError: it is no name, so it cannot be a setting.
+    """
+    if not name.isidentifier():
+        raise ClickHouseError(f"Code: 115. DB::Exception: Unknown setting {name!r} in the URL. (UNKNOWN_SETTING)")
+    return name

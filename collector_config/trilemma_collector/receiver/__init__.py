@@ -1,0 +1,1 @@
+"""Own what comes in by OTLP, over HTTP and gRPC: checked, written ahead, then acknowledged."""

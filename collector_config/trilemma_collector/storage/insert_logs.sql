@@ -1,0 +1,51 @@
+-- Question: which log records does a write-ahead segment hold? Puts them into the landing table otel_logs.
+-- Parameters: segment (absolute path of a file of length-prefixed ExportLogsServiceRequest), columns (how ClickHouse
+--   decodes them: decoding.py).
+-- Columns: those of the stock clickhouseexporter v0.161.0 in its renderings (see insert_traces.sql).
+-- Cost: as a span with as many attributes.
+
+INSERT INTO otel_logs
+(
+    Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body,
+    ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
+)
+WITH
+    id -> if(match(id, '^\\0*$'), '', lower(hex(id))) AS to_hex,
+    value -> multiIf(
+        isNotNull(value.int_value), toString(assumeNotNull(value.int_value)),
+        isNotNull(value.double_value), toString(assumeNotNull(value.double_value)),
+        isNotNull(value.bool_value), toString(assumeNotNull(value.bool_value)),
+        isNotNull(value.array_value), otlp_array_to_json(hex(assumeNotNull(value.array_value))),
+        isNotNull(value.kvlist_value), otlp_kvlist_to_json(hex(assumeNotNull(value.kvlist_value))),
+        notEmpty(value.bytes_value), base64Encode(value.bytes_value),
+        value.string_value) AS to_text,
+    attributes -> CAST((attributes.key, arrayMap(value -> to_text(value), attributes.value)), 'Map(LowCardinality(String), String)') AS to_map
+SELECT
+    fromUnixTimestamp64Nano(if(record.time_unix_nano = 0, record.observed_time_unix_nano, record.time_unix_nano)),
+    to_hex(record.trace_id),
+    to_hex(record.span_id),
+    toUInt8(bitAnd(record.flags, 255)),
+    record.severity_text,
+    toUInt8(record.severity_number),
+    resource['service.name'],
+    to_text(record.body),
+    resource_schema_url,
+    resource,
+    scope_logs.schema_url,
+    scope_logs.scope.name,
+    scope_logs.scope.version,
+    to_map(scope_logs.scope.attributes),
+    to_map(record.attributes),
+    record.event_name
+FROM
+(
+    SELECT resource, resource_schema_url, scope_logs, arrayJoin(scope_logs.log_records) AS record
+    FROM
+    (
+        SELECT
+            to_map(resource_logs.resource.attributes) AS resource,
+            resource_logs.schema_url AS resource_schema_url,
+            arrayJoin(resource_logs.scope_logs) AS scope_logs
+        FROM (SELECT arrayJoin(resource_logs) AS resource_logs FROM file({segment:String}, 'Protobuf', {columns:String}))
+    )
+)

@@ -1,0 +1,1 @@
+"""Tests of the embedded collector, over its real ports."""
