@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from trilemma_collector.front.body import Body
+from trilemma_collector.front.hello import is_hello, write_hello
 from trilemma_collector.front.inserting import PIECE_BYTES, insert_body
 from trilemma_collector.front.reading import ReplyStream, make_headers, summarize
 from trilemma_collector.front.statement import Kind, Statement, is_insert, parse_statement
@@ -50,6 +51,9 @@ class StatementRunner:
         """
         body = Body(receive, query)
         raw = await _read_statement(query, body)
+        if is_hello(raw, query.form):
+            await respond(send, 200, write_hello(self._engine.version), make_headers(query, query.form, {}))
+            return
         statement = parse_statement(raw)
         async with self._sessions.connect(query) as connection:
             if statement.kind is Kind.INSERT_DATA:

@@ -1,0 +1,103 @@
+"""Hold the two ways into the store together: through the production collector or straight, the rows are the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+
+from tests.collector_config.real.otlp import OtlpSink, Received, post
+from tests.collector_config.real.server_process import wait_until
+from tests.collector_config.real.store_process import StoreProcess
+from tests.demo.emulator.__main__ import serve_here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.collector_config.real.collector_process import CollectorProcess
+    from tests.collector_config.real.conftest import StartCollector
+
+pytestmark = [pytest.mark.collector, pytest.mark.slow]
+
+TABLES = ("spans", "llm_calls", "tasks", "evaluations", "task_runs")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[Received]:
+    """Record, byte by byte, what trilemma sends from an application with the real provider SDKs."""
+    sink = OtlpSink()
+    settings = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
+        "PYTHONPATH": str(ROOT),
+    }
+    with serve_here() as (emulator, _):
+        application = [sys.executable, "-m", "tests.collector_config.real.traffic", emulator]
+        subprocess.run(application, env={**os.environ, **settings}, cwd=ROOT, check=True)
+    sink.close()
+    return sink.requests
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[list[StoreProcess]]:
+    """Start two stores: one for each way."""
+    found = []
+    for name in ("straight", "through"):
+        (tmp_path / name).mkdir()
+        found.append(StoreProcess(tmp_path / name))
+    try:
+        for store in found:
+            store.start()
+        yield found
+    finally:
+        for store in found:
+            store.kill()
+
+
+def test_rows_are_the_same_both_ways(
+    recorded: list[Received], stores: list[StoreProcess], start_collector: StartCollector
+) -> None:
+    """The same requests, once straight and once through the collector, give equal rows, column by column."""
+    straight, through = stores
+    collector = start_collector("privacy.yaml", "agent.yaml", "store.yaml", TRILEMMA_STORE=through.url)
+    for request in recorded:
+        post(f"{straight.otlp_url}{request.path}", request.body)
+        send_both_protocols(collector, request)
+    expected = {table: read_rows(straight, table) for table in TABLES}
+    wait_until(lambda: all(len(read_rows(through, table)) >= len(expected[table]) for table in TABLES))
+    for table in TABLES:
+        assert expected[table], table
+        compare_rows(read_rows(through, table), expected[table], table)
+
+
+def send_both_protocols(collector: CollectorProcess, request: Received) -> None:
+    """Send one request over HTTP and the same again over gRPC: both are taken, and the second adds nothing."""
+    post(f"{collector.http_url}{request.path}", request.body)
+    with grpc.insecure_channel(collector.grpc_target) as channel:
+        if request.path == "/v1/traces":
+            TraceServiceStub(channel).Export(ExportTraceServiceRequest.FromString(request.body), timeout=30)
+        else:
+            LogsServiceStub(channel).Export(ExportLogsServiceRequest.FromString(request.body), timeout=30)
+
+
+def read_rows(store: StoreProcess, table: str) -> list[dict[str, object]]:
+    """Return all rows of a table in an order that does not depend on how they came."""
+    return store.query(f"SELECT * FROM {table} ORDER BY toString(tuple(*))")
+
+
+def compare_rows(found: list[dict[str, object]], expected: list[dict[str, object]], table: str) -> None:
+    """Compare column by column, so that a failure names the column and the first row that differs in it."""
+    assert len(found) == len(expected), table
+    for column in expected[0]:
+        pairs = [(row[column], other[column]) for row, other in zip(found, expected, strict=True)]
+        assert [pair for pair in pairs if pair[0] != pair[1]][:1] == [], f"{table}.{column}"
