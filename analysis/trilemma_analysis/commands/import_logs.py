@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from trilemma.errors import ConfigurationError, StoreError
 
 from trilemma_analysis.client import connect
 from trilemma_analysis.importing.loader import Counts, import_files
@@ -54,27 +55,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
+    if args.limit is not None and args.limit < 1:
+        raise ConfigurationError(f"--limit {args.limit} loads nothing; give a number of rows of 1 or more")
     mapping = load_mapping(args.mapping)
     path = args.rejects or (None if args.dry_run else Path(f"{mapping.name}.rejects.jsonl"))
-    console = Console(stderr=True)
+    counts = Counts()
     with (
         nullcontext() if args.dry_run else connect(args.store) as store,
         Rejects(path) as rejects,
-        _Progress(console) as progress,
+        _Progress(Console(stderr=True)) as progress,
     ):
-        counts = import_files(
-            mapping,
-            args.files,
-            store,
-            rejects,
-            limit=args.limit,
-            content=args.content,
-            on_progress=progress.show,
-        )
+        try:
+            import_files(
+                mapping,
+                args.files,
+                store,
+                rejects,
+                limit=args.limit,
+                content=args.content,
+                counts=counts,
+                on_progress=progress.show,
+            )
+        except StoreError as error:
+            raise StoreError(f"{error}. {_say_resumable(counts)}") from error
+        except KeyboardInterrupt:
+            progress.stop()
+            print(f"trilemma: interrupted. {_say_resumable(counts)}", file=sys.stderr)  # noqa: T201
+            raise
     _print_result(counts, rejects, dry_run=args.dry_run)
     if counts.rejected == 0:
         return EXIT_OK
     return EXIT_REJECTED if counts.loaded + counts.known + counts.left_out else EXIT_ERROR
+
+
+def _say_resumable(counts: Counts) -> str:
+    return (
+        f"{counts.loaded:,} new rows are safely in the store; run the same command again to load the rest, "
+        f"no row will be loaded twice"
+    )
 
 
 class _Progress:
@@ -91,6 +109,10 @@ class _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bars off the terminal."""
         self._bars.stop()
 
     def show(self, reader: Reader, position: int, counts: Counts) -> None:

@@ -56,6 +56,7 @@ def import_files(
     *,
     limit: int | None = None,
     content: bool = False,
+    counts: Counts | None = None,
     on_progress: Callable[[Reader, int, Counts], None] = lambda *_: None,
 ) -> Counts:
     """Load log files by a mapping; without a `store` nothing is written (a dry run).
@@ -67,6 +68,7 @@ def import_files(
         rejects: where rows are kept that cannot be loaded.
         limit: stop after so many rows.
         content: load prompts and answers too, where the mapping has them.
+        counts: where to count, for a caller who wants to know after an error too.
         on_progress: called after each batch with the file's reader, the position in it and the counts.
 
     Raises:
@@ -74,7 +76,7 @@ def import_files(
         StoreError: the store went away; what was loaded is whole, run the import again for the rest.
     """
     opened = [(reader, _check_columns(mapping, reader)) for reader in (open_log(path, mapping.file) for path in paths)]
-    run = _Import(mapping, store, rejects, content=content)
+    run = _Import(mapping, store, rejects, counts or Counts(), content=content)
     for reader, columns in opened:
         ordinals = SeenRows()
         for batch in reader.read_batches(columns, BATCH_ROWS):
@@ -89,13 +91,15 @@ def import_files(
 class _Import:
     """One import under way."""
 
-    def __init__(self, mapping: LogMapping, store: Store | None, rejects: Rejects, *, content: bool) -> None:
+    def __init__(
+        self, mapping: LogMapping, store: Store | None, rejects: Rejects, counts: Counts, *, content: bool
+    ) -> None:
         self.mapping = mapping
         self.mapping_id = f"{mapping.name}@{mapping.version}"
         self.ledger = Ledger(store, self.mapping_id)
         self.rejects = rejects
         self.content = content
-        self.counts = Counts()
+        self.counts = counts
 
     def load(self, reader: Reader, batch: Batch, ordinals: SeenRows) -> None:
         """Load the rows of one batch that are new and good; keep the bad ones aside."""
@@ -150,7 +154,8 @@ def _check_columns(mapping: LogMapping, reader: Reader) -> set[str]:
     """
     paths = mapping.paths()
     columns, missing = reader.find_columns(paths)
-    for path, names in missing.items():
+    for marked, names in missing.items():
+        path = marked.replace(".*", "")
         raise ImportFileError(
             f"the mapping {mapping.name!r} reads {path!r}, which the log file {reader.path} does not have; "
             f"{describe_missing(path, names)}. Write {{{path}?}} if it may be absent. Nothing was loaded"

@@ -93,13 +93,19 @@ class LogMapping:
     evaluations: tuple[SpanRules, ...]
 
     def paths(self) -> list[str]:
-        """Return every path that the mapping reads from a row, sorted; one that may be absent ends in ``?``."""
+        """Return every path that the mapping reads from a row, sorted.
+
+        One that may be absent ends in ``?``; ``*`` stands for any element of a list that is exploded.
+        """
         rows = self.rows
-        expressions: list[Expression | Condition | TimeExpression | SpanRules | None] = [
-            *rows.key, rows.when, rows.repeat, rows.service_name, *rows.let.values(), self.task, *self.calls,
-            *self.evaluations, *(expression for entry in rows.each for expression in entry.values()),
+        parts: list[Expression | Condition | None] = [
+            *rows.key, rows.when, rows.repeat, rows.service_name, *rows.let.values(),
+            *(expression for entry in rows.each for expression in entry.values()),
         ]  # fmt: skip
-        found = {path for part in expressions if part is not None for path in part.paths()}
+        found = {_mark_lists(path, [rows.explode]) for part in parts if part is not None for path in part.paths()}
+        for rules in (self.task, *self.calls, *self.evaluations):
+            if rules is not None:
+                found |= {_mark_lists(path, [rows.explode, rules.explode]) for path in rules.paths()}
         found |= {rows.explode} if rows.explode else set()
         return sorted(path for path in found if not path.startswith(("@", "let.", "each.")))
 
@@ -125,6 +131,15 @@ def load_mapping(name_or_path: str) -> LogMapping:
         raise ImportFileError(f"the mapping {path} is no TOML: {error}") from error
     except ImportFileError as error:
         raise ImportFileError(f"mapping {path}: {error}") from error
+
+
+def _mark_lists(path: str, exploded: list[str | None]) -> str:
+    """Put ``*`` after each exploded list that `path` goes through."""
+    steps = path.split(".")
+    for prefix in sorted((prefix for prefix in exploded if prefix), key=len, reverse=True):
+        if path.startswith(f"{prefix}."):
+            steps.insert(prefix.count(".") + 1, "*")
+    return ".".join(steps)
 
 
 def _parse_mapping(table: dict[str, Any]) -> LogMapping:

@@ -207,12 +207,15 @@ def _decode_value(text: _Text, path: Path) -> tuple[Any, int]:
 def _has(row: Any, path: str) -> bool:
     """Say whether the path leads to a key that is there, be its value null or not."""
     root, steps = split_path(path, row)
-    if root is None:
-        return False
-    value = row[root]
-    for step in steps:
+    return root is not None and _leads_on(row[root], steps)
+
+
+def _leads_on(value: Any, steps: list[str]) -> bool:
+    for position, step in enumerate(steps):
         if isinstance(value, str):
             return True  # JSON text, perhaps: only its rows can tell
+        if step == "*":
+            return isinstance(value, list) and any(_leads_on(item, steps[position + 1 :]) for item in value)
         if isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.lstrip("-").isdigit():
@@ -225,5 +228,6 @@ def _has(row: Any, path: str) -> bool:
 def _list_paths(row: dict[str, Any], depth: int = 3) -> Iterator[str]:
     for name, value in row.items():
         yield name
-        if isinstance(value, dict) and depth > 1:
-            yield from (f"{name}.{below}" for below in _list_paths(value, depth - 1))
+        below = value[0] if isinstance(value, list) and value else value
+        if isinstance(below, dict) and depth > 1:
+            yield from (f"{name}.{path}" for path in _list_paths(below, depth - 1))

@@ -79,6 +79,9 @@ class ParquetReader:
 def _leads_on(kind: Any, steps: list[str]) -> bool:
     """Say whether the steps lead somewhere; text and lists can only be judged by their rows."""
     for step in steps:
+        if step == "*" and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+            kind = kind.value_type
+            continue
         if not pa.types.is_struct(kind):
             return not pa.types.is_primitive(kind)
         if kind.get_field_index(step) < 0:
@@ -90,5 +93,6 @@ def _leads_on(kind: Any, steps: list[str]) -> bool:
 def _list_paths(schema: Any, prefix: str = "") -> Iterator[str]:
     for field in schema:
         yield prefix + field.name
-        if pa.types.is_struct(field.type):
-            yield from _list_paths(field.type, f"{prefix}{field.name}.")
+        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if pa.types.is_struct(kind):
+            yield from _list_paths(kind, f"{prefix}{field.name}.")

@@ -70,8 +70,8 @@ def evaluate_runs(mapping: LogMapping, runs: Runs, *, content: bool) -> Evaluate
     task = _evaluate_task(mapping, runs)
     calls = [_prepare_calls(rules, number, runs, task.times) for number, rules in enumerate(mapping.calls)]
     task = replace(task, times=_span_calls(task.times, calls))
-    tasks = [] if mapping.task is None else [_build_tasks(mapping.task, runs, task)]
     call_spans = [_build_calls(part, runs, task, content=content) for part in calls]
+    tasks = [] if mapping.task is None else [_build_tasks(mapping.task, runs, task)]
     count = len(mapping.evaluations)
     events = [_build_events(rules, (n, count), runs, task, calls) for n, rules in enumerate(mapping.evaluations)]
     return Evaluated(tasks, call_spans, events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,20 @@ def build_store(directory: Path) -> str:
     return address
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of an empty store, to be copied: applying the migrations takes longer."""
+    directory = tmp_path_factory.mktemp("empty") / "store"
+    build_store(directory)
+    return directory
+
+
 @pytest.fixture
-def address(tmp_path: Path) -> str:
+def address(empty_store: Path, tmp_path: Path) -> str:
     """Return the address of a new embedded store; nobody has it open."""
-    return build_store(tmp_path / "store")
+    directory = tmp_path / "store"
+    shutil.copytree(empty_store, directory, symlinks=True)
+    return f"chdb://{directory}"
 
 
 @pytest.fixture
