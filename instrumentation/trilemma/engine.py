@@ -154,6 +154,8 @@ class Call:
         self.request_hash: str | None = None
         self.request_content: bytes | None = None
         self.attempts = 0
+        self.retry_status: int | None = None
+        self.retry_wait_s = 0.0
         self.clock_s = engine.clock.monotonic_s
         self.chunks: Chunks | None = None
         self.has_metrics = engine.metrics.is_on()
@@ -209,18 +211,24 @@ class Call:
     @guard.guarded
     def note_retry(self, wait_s: float) -> None:
         """Record a failed attempt, which the SDK will repeat after `wait_s`. Call it where the SDK decides that."""
-        if not self.attempts:
-            self.retry_wait_s = 0.0
+        error = sys.exc_info()[1]
+        if self.retry_status is not None:  # the failure that is being handled may be an older one, of the app's
+            error = None
+        self.http_status = self.retry_status or getattr(getattr(error, "response", None), "status_code", None)
         self.attempts += 1
         self.retry_wait_s += wait_s
-        error = sys.exc_info()[1]
-        status = getattr(self, "retry_status", None) or getattr(getattr(error, "response", None), "status_code", None)
-        self.retry_status = None
-        attributes: dict[str, Any] = {"trilemma.attempt.number": self.attempts, "trilemma.retry.wait": wait_s}
-        if status:
-            attributes["http.response.status_code"] = status
-        else:
-            attributes["error.type"] = type(error).__name__
+        self.note_attempt(self.attempts, error=error, wait_s=wait_s)
+        self.http_status = self.retry_status = None
+
+    def note_attempt(self, number: int, *, error: BaseException | None, wait_s: float | None = None) -> None:
+        """Write an attempt onto the span, with its status or, without a response, its error."""
+        attributes: dict[str, Any] = {"trilemma.attempt.number": number}
+        if self.http_status:
+            attributes[_ATTRIBUTES["http_status"]] = self.http_status
+        elif error is not None:
+            attributes[_ATTRIBUTES["error_type"]] = type(error).__name__
+        if wait_s is not None:
+            attributes[_ATTRIBUTES["retry_wait_s"]] = wait_s
         self.span.add_event(ATTEMPT_EVENT, attributes, self.wall_ns(self.clock_s()))
 
     def note_reader(self, generator: Any) -> None:

@@ -65,7 +65,7 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
             return
 
 
-def read_transport(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
+def read_transport(call: "Call", record: dict[str, Any], error: BaseException | None) -> None:
     """Read what HTTP says: status, headers, retries, and the hash of what was sent."""
     if call.http_status:
         record["http_status"] = call.http_status
@@ -74,6 +74,7 @@ def read_transport(call: "Call", record: dict[str, Any], _: BaseException | None
     if call.attempts:
         record["retry_count"] = call.attempts
         record["retry_wait_s"] = call.retry_wait_s
+        call.note_attempt(call.attempts + 1, error=error)
     table = call.target.endpoint.headers
     for header, value in call.headers or ():
         entry = table.get(header) or table.get(header.lower())

@@ -91,9 +91,12 @@ class _Tap:
         return None if self._call.reader else self._raw_body
 
     def _note_close(self) -> None:
-        # While bytes are being read, whoever reads them learns how that ends, and says so.
-        if not self._reading and not self._call.is_being_read():
-            self._call.end("closed")
+        call = self._call
+        if call.reader is not None and call.reader() is None:
+            end_dropped(call)  # the garbage collector clears the reference before it closes the generator
+        elif not self._reading and not call.is_being_read():
+            # While bytes are being read, whoever reads them learns how that ends, and says so.
+            call.end("closed")
 
     def _read(self, raw_body: RawBody) -> Iterator[bytes]:
         self._reading = True

@@ -159,7 +159,7 @@ PROVIDER = Provider(
         "x-ratelimit-remaining-requests": ("remaining_requests", 1),
         "x-ratelimit-remaining-tokens": ("remaining_tokens", 1),
     },
-    error_types=("type", "code"),
+    error_types=("type", "code", "error.type", "error.code"),  # the SDK before 1.2 gives the body whole
     aliases={"service_tier": "openai.response.service_tier"},
     endpoints=(
         CHAT,

@@ -1,0 +1,178 @@
+"""Own the recorded provider traffic of ../shared as calls through the real SDKs, and what their spans must say."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import importlib.util
+import inspect
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from trilemma.registry import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+# Family of a record to the SDK, and the method that sends it.
+METHODS = {
+    "openai.chat": ("openai", "chat.completions.create"),
+    "openai.responses": ("openai", "responses.create"),
+    "openai.embeddings": ("openai", "embeddings.create"),
+    "openai.completions": ("openai", "completions.create"),
+    "anthropic.messages": ("anthropic", "messages.create"),
+}
+_CLIENTS = {"openai": "OpenAI", "anthropic": "Anthropic"}
+
+
+@dataclass
+class Outcome:
+    """What the user got: the result or the chunks, as plain data, and the exception's class."""
+
+    result: Any = None
+    chunks: list[Any] = field(default_factory=list)
+    error: str | None = None
+
+
+@cache
+def load_replay(shared: Path) -> Any:
+    """Import the replay transport that comes with the recordings."""
+    spec = importlib.util.spec_from_file_location("trilemma_replay", shared / "data/wire/replay.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_records(shared: Path, endpoint: str) -> Iterator[dict[str, Any]]:
+    """Yield the development records of one endpoint of its own provider."""
+    provider = METHODS[endpoint][0]
+    with gzip.open(shared / "data/wire/dev.jsonl.gz", "rt", encoding="utf-8", errors="surrogatepass") as lines:
+        for line in lines:
+            record = json.loads(line)
+            asks = record["method"] == "POST" and isinstance(record["request_body"], dict)
+            if record["endpoint"] == endpoint and record["provider"] == provider and asks:
+                yield record
+
+
+def has_method(endpoint: str) -> bool:
+    """Tell whether the installed SDK has the endpoint's method."""
+    sdk, path = METHODS[endpoint]
+    client = make_client(importlib.import_module(sdk), None, "http://127.0.0.1:1")
+    try:
+        _find_method(client, path)
+    except AttributeError:
+        return False
+    return True
+
+
+def find_http(sdk: Any) -> Any:
+    """Return the HTTP library the SDK is built on: httpx or httpx2."""
+    base = importlib.import_module(f"{sdk.__name__}._base_client")
+    return getattr(base, "httpx2", None) or base.httpx
+
+
+def make_client(sdk: Any, transport: Any, base_url: str, **options: Any) -> Any:
+    """Make a client whose requests go to `transport`."""
+    http = find_http(sdk)
+    client_class = getattr(sdk, _CLIENTS[sdk.__name__])
+    http_client = http.Client(transport=transport, trust_env=False)
+    return client_class(api_key="k", base_url=base_url, http_client=http_client, **{"max_retries": 0, **options})
+
+
+def send(shared: Path, record: dict[str, Any]) -> Outcome:
+    """Send a record's request through the SDK, answered by its recorded response."""
+    replay = load_replay(shared)
+    sdk_name, path = METHODS[record["endpoint"]]
+    sdk = importlib.import_module(sdk_name)
+    transport = replay.ReplayTransport([record], http=find_http(sdk))
+    with make_client(sdk, transport, replay.base_url(record, sdk=sdk_name)) as client:
+        return _call(_find_method(client, path), record["request_body"])
+
+
+class Recorder:
+    """Collect spans."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    def take(self) -> list[ReadableSpan]:
+        """Return the spans ended since the last time."""
+        spans = list(self._exporter.get_finished_spans())
+        self._exporter.clear()
+        return spans
+
+
+def compare(record: dict[str, Any], span: ReadableSpan) -> dict[str, tuple[Any, Any]]:
+    """Return {concept: (expected, on the span)} where they differ."""
+    attributes = dict(span.attributes or {})
+    expected = expect(record)
+    found = {name: attributes.get(attribute(name)) for name in expected}
+    return {name: (value, found[name]) for name, value in expected.items() if value != found[name]}
+
+
+def expect(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record's span must say, by the registry's names."""
+    said = record["expected"]
+    calls = said["tool_calls"] or ()
+    by_anthropic = record["endpoint"] == "anthropic.messages"
+    return {
+        "request_model": said["request_model"],
+        "response_model": said["response_model"] or None,
+        "response_id": said["response_id"] or None,
+        "input_tokens": said["input_tokens_incl_cache"] if by_anthropic else said["input_tokens"],
+        "output_tokens": said["output_tokens"],
+        "cache_read_tokens": said["cached_input_tokens"],
+        "cache_write_tokens": said["cache_creation_tokens"],
+        "reasoning_tokens": said["reasoning_tokens"],
+        "finish_reasons": _strings(said["finish_reasons"]),
+        "tool_call_names": _strings([call["name"] for call in calls]),
+        "tool_call_ids": _strings([call["id"] for call in calls]),
+        "error_type": said["error_type"] if said["is_error"] else None,
+    }
+
+
+def _strings(values: list[Any] | None) -> tuple[str, ...] | None:
+    return tuple(value for value in values or () if value is not None) or None
+
+
+def _find_method(client: Any, path: str) -> Any:
+    for name in path.split("."):
+        client = getattr(client, name)
+    return client
+
+
+def _call(method: Any, body: dict[str, Any]) -> Outcome:
+    known = inspect.signature(method).parameters
+    arguments = {name: value for name, value in body.items() if name in known}
+    extra = {name: value for name, value in body.items() if name not in known}
+    # A request that the SDK would refuse unsent is sent all the same: the recording says what came back.
+    missing = {name: None for name, kind in known.items() if kind.default is kind.empty and kind.kind == kind.KEYWORD_ONLY}
+    arguments = {**missing, **arguments, "timeout": 60}
+    outcome = Outcome()
+    try:
+        result = method(**arguments, extra_body=extra or None)
+        if body.get("stream"):
+            outcome.chunks.extend(to_plain(chunk) for chunk in result)
+        else:
+            outcome.result = to_plain(result)
+    except Exception as error:  # noqa: BLE001  # whatever the user would have got
+        outcome.error = type(error).__name__
+    return outcome
+
+
+def to_plain(value: Any) -> Any:
+    """Return an SDK object as plain data."""
+    return repr(value)
