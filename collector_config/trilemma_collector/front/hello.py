@@ -1,7 +1,7 @@
-"""Own the answer to clickhouse-go's first question, which every connection of the collector's exporter and Grafana asks.
+"""Own the answer to clickhouse-go's first question, which the collector's exporter and Grafana ask on each connection.
 
-It reads this one reply with the block header of protocol 54460, and all later ones as the revision in it says. Revision 0
-means plain Native, without a header: what the embedded engine writes.
+They read this one reply with the block header of protocol 54460, and all later ones as the revision in it says.
+Revision 0 means plain Native, without a header: what the embedded engine writes.
 https://github.com/ClickHouse/clickhouse-go/blob/v2.47.0/conn_http.go#L220
 """
 

@@ -13,7 +13,8 @@ WITH
     id -> if(match(id, '^\\0*$'), '', lower(hex(id))) AS to_hex,
     value -> multiIf(
         isNotNull(value.int_value), toString(assumeNotNull(value.int_value)),
-        isNotNull(value.double_value), toString(assumeNotNull(value.double_value)),
+        isNotNull(value.double_value), replaceOne(replaceOne(transform(toString(assumeNotNull(value.double_value)), ['nan', 'inf', '-inf'],
+            ['NaN', 'Infinity', '-Infinity']), 'e', 'e+'), 'e+-', 'e-'), -- as the collector writes it
         isNotNull(value.bool_value), toString(assumeNotNull(value.bool_value)),
         isNotNull(value.array_value), otlp_array_to_json(hex(assumeNotNull(value.array_value))),
         isNotNull(value.kvlist_value), otlp_kvlist_to_json(hex(assumeNotNull(value.kvlist_value))),
