@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.importing.frame import Frame
     from trilemma_analysis.importing.mapping import LogMapping
 
-__all__ = ["RowIds", "SeenRows", "identify_rows"]
+__all__ = ["RowIds", "SeenRows", "hash_rows", "identify_rows"]
 
 _MERGE_AT = 32  # parts; each look-up searches all of them
 _SEPARATOR, _NULL = "\x1f", "\x00"
@@ -73,21 +73,21 @@ def identify_rows(mapping: LogMapping, frame: Frame, ordinals: SeenRows) -> RowI
     """
     salt = hashlib.sha256(f"{mapping.name}{_SEPARATOR}{mapping.version}".encode()).digest()
     names = sorted(frame.columns)
-    content = _digest([as_text(as_array(frame.columns[name], frame.size)) for name in names], frame.size, salt, 16)
+    content = hash_rows([as_text(as_array(frame.columns[name], frame.size)) for name in names], frame.size, salt, 16)
     content_ids = content[:, :8].copy().view(np.uint64).ravel()
     if mapping.rows.key:
         keys = [as_text(expression.evaluate(frame)) for expression in mapping.rows.key]
         _require_key(keys, frame)
-        seeds = _digest(keys, frame.size, salt + b"key", 32)
+        seeds = hash_rows(keys, frame.size, salt + b"key", 32)
     else:
         counts = _count_equal(content_ids, ordinals)
         digests = [content[index].tobytes() for index in range(frame.size)]
-        seeds = _digest([pa.array(digests, pa.binary()), pa.array(counts.astype(str))], frame.size, salt + b"row", 32)
+        seeds = hash_rows([pa.array(digests, pa.binary()), pa.array(counts.astype(str))], frame.size, salt + b"row", 32)
     return RowIds(seeds[:, 24:32].copy().view(np.uint64).ravel(), content_ids, seeds)
 
 
-def _digest(columns: list[pa.Array], size: int, salt: bytes, length: int) -> np.ndarray:
-    """Hash the columns of each row into `length` bytes; blake2b, so that ids are the same on every machine."""
+def hash_rows(columns: list[pa.Array], size: int, salt: bytes, length: int) -> np.ndarray:
+    """Hash the columns of each row into `length` bytes, with a salt of up to 64; the same on every machine."""
     binaries = [column.cast(pa.string()).cast(pa.binary()) if not pa.types.is_binary(column.type) else column
                 for column in columns]  # fmt: skip
     joined = pc.binary_join_element_wise(

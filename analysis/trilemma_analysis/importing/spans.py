@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from trilemma.registry import attribute, fields
 
+from trilemma_analysis.importing.identity import hash_rows
 from trilemma_analysis.importing.landing import EventColumns, SpanColumns, spell_ids, write_attribute
 from trilemma_analysis.importing.pricing import price_calls
 from trilemma_analysis.importing.runs import mix_ids
@@ -84,8 +85,11 @@ def _evaluate_task(mapping: LogMapping, runs: Runs) -> _Task:
         zeros, never = np.zeros(frame.size, dtype=np.int64), np.zeros(frame.size, dtype=bool)
         return _Task(Times(zeros, never, zeros, never), {}, {}, service)
     values = evaluate_fields(mapping.task, frame)
-    own = values.get("task_id", pa.nulls(frame.size, pa.string()))
-    values["task_id"] = pc.coalesce(own, spell_ids(runs.trace))
+    if "task_id" in values:
+        # Rows of one task id are one run: they share a trace, and the store sees one run in their spans.
+        named = hash_rows([values["task_id"]], frame.size, mapping.name.encode()[:64], 16).copy().view(np.uint64)
+        runs.trace = np.where(pc.is_valid(values["task_id"]).to_numpy(zero_copy_only=False)[:, None], named, runs.trace)
+    values["task_id"] = pc.coalesce(values.get("task_id", pa.nulls(frame.size, pa.string())), spell_ids(runs.trace))
     if "outcome" in values:
         known = pc.if_else(pc.is_valid(values["outcome"]), "import", pa.scalar(None, pa.string()))
         values["outcome_source"] = pc.coalesce(values.get("outcome_source", known), known)

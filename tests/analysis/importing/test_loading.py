@@ -365,6 +365,30 @@ def test_evaluations(load: Load, write: Write, store: Store) -> None:
     assert load(mapping, write("log2.jsonl", "\n".join(map(json.dumps, lines)))).counts.evaluations == 0
 
 
+def test_a_row_per_call(load: Load, write: Write, store: Store) -> None:
+    """Rows that name the same task id are the calls of one run, whose outcome is the last one told."""
+    mapping = """
+    name = "steps"
+    [task]
+    task_name = "agent"
+    task_id = "{session}"
+    outcome = "{ok}"
+    [call]
+    request_model = "{model}"
+    started_at = { from = "{at}", time = "epoch_s" }
+    duration_s = 2
+    cost = 0.5
+    """
+    lines = "session,model,at,ok\ns1,a,1720267200,\ns2,a,1720267201,false\ns1,b,1720267210,true\n"
+    assert load(mapping, write("log.csv", lines)).counts.calls == 3
+    found = rows(store, "SELECT task_id, outcome, models, call_count, cost FROM task_runs ORDER BY task_id")
+    assert found == [
+        {"task_id": "s1", "outcome": "success", "models": ["a", "b"], "call_count": 2, "cost": 1.0},
+        {"task_id": "s2", "outcome": "failure", "models": ["a"], "call_count": 1, "cost": 0.5},
+    ]
+    assert rows(store, "SELECT uniqExact(trace_id) AS n FROM llm_calls") == [{"n": 2}]
+
+
 def test_calls_without_a_task(load: Load, write: Write, store: Store) -> None:
     """A mapping without [task] loads calls alone, as traces of their own."""
     mapping = """
