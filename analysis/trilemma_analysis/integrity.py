@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trilemma_analysis.findings.wording import say_count, say_share
+from trilemma_analysis.wording import say_count, say_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

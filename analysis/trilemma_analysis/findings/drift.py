@@ -14,12 +14,12 @@ from scipy import stats
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
 from trilemma_analysis.findings.savings import identify
-from trilemma_analysis.findings.wording import say_change, say_count, say_seconds, say_share
 from trilemma_analysis.gates import CLAIM_FAMILIES
 from trilemma_analysis.stats.changepoint import Change, Series, find_change
 from trilemma_analysis.stats.intervals import Interval
 from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.stats.unpaired import newcombe
+from trilemma_analysis.wording import say_change, say_count, say_seconds, say_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
 from trilemma_analysis.findings.savings import identify, save_by_ratio
-from trilemma_analysis.findings.wording import say_change, say_count, say_money, say_points, say_ratio
 from trilemma_analysis.stats.noninferiority import GateVerdict
+from trilemma_analysis.wording import say_change, say_count, say_money, say_points, say_ratio
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from trilemma_analysis.comparisons import compare
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
 from trilemma_analysis.findings.savings import identify, save_by_ratio
-from trilemma_analysis.findings.wording import say_change, say_count
 from trilemma_analysis.gates import CLAIM_FAMILIES
 from trilemma_analysis.stats.multiplicity import holm
+from trilemma_analysis.wording import say_change, say_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from trilemma_analysis.estimate import Estimate, scale_estimate, to_estimate
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Saving, Verdict
 from trilemma_analysis.findings.savings import identify
-from trilemma_analysis.findings.wording import say_count, say_seconds, say_share, with_interval
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.ratios import ratio_of_sums
+from trilemma_analysis.wording import say_count, say_seconds, say_share, with_interval
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis

@@ -117,6 +117,7 @@ def _write_task(analysis: Analysis, name: str, places: dict[tuple[str, str], Fro
         name=name,
         runs=sum(one.runs for one in ones),
         margin=analysis.options.margin_of(name),
+        confidence=analysis.options.confidence,
         currency=currencies[0] if len(currencies) == 1 else "",
         baseline=baseline.measures.label if baseline else None,
         baseline_reason=baseline.reason if baseline else "no combination has a known outcome",

@@ -97,6 +97,7 @@ class TaskReport(Frozen):
     name: str
     runs: int
     margin: float
+    confidence: float
     currency: str
     baseline: str | None
     baseline_reason: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def say_ratio(value: float | None) -> str:
 
 
 def say_money(value: float | None, currency: str) -> str:
-    """Say an amount with as many digits as it deserves: $1,234, $12.30, $0.0042."""
+    """Say an amount with three figures or cents, whichever is finer: $1,234, $12.30, $0.00420."""
     if value is None:
         return "?"
     size = abs(value)
-    digits = 0 if size >= 1000 else 2 if size >= 1 else 4 if size >= 0.001 else 6 if size >= 0.00001 else 8
+    digits = 0 if size >= 1000 else 2 if size >= 1 or not size else min(12, 2 - math.floor(math.log10(size)))
     number = f"{size:,.{digits}f}" if size else "0"
     symbol = _SYMBOLS.get(currency)
     sign = "−" if value < 0 else ""

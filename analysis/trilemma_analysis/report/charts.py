@@ -1,0 +1,313 @@
+"""Own the charts of a task: Altair drawings, which the HTML report turns to SVG and notebooks show as they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import altair as alt
+
+from trilemma_analysis.wording import say_count, say_money, say_ratio, say_seconds, say_share
+
+if TYPE_CHECKING:
+    from trilemma_analysis.estimate import Estimate
+    from trilemma_analysis.report.model import Combination, Gate, TaskReport
+
+Drawing: TypeAlias = "alt.LayerChart | alt.FacetChart"
+
+__all__ = ["CSS", "LIGHT", "Drawing", "Palette", "draw_gate", "draw_latency", "draw_tradeoff", "to_svg"]
+
+SHOWN = 24  # combinations in one chart; the table has them all
+NAME_LENGTH = 46
+ROW_PX = 22
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours by role, after Okabe and Ito 2008; verdicts differ in shape too, for those who see hues alike."""
+
+    ink: str
+    muted: str
+    grid: str
+    baseline: str
+    safe: str
+    worse: str
+    open: str
+    other: str
+
+
+LIGHT = Palette("#1f2328", "#59636e", "#e3e6ea", "#1f2328", "#00795a", "#c2500a", "#946200", "#0a6aa6")
+# In a page the colours are CSS variables, so that one drawing serves light and dark.
+CSS = Palette(*(f"var(--{name})" for name in ("ink", "muted", "grid", "baseline", "safe", "worse", "open", "other")))
+
+VERDICTS = ("safe", "not enough data", "worse")
+ROLES = ("baseline", *VERDICTS, "not cheaper or faster")
+SHAPES = ("diamond", "circle", "triangle-up", "cross", "square")
+
+
+def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) -> Drawing | None:
+    """Draw success against cost per run, with intervals and rings on the frontier. None without outcomes or costs."""
+    shown = [one for one in choose_shown(task) if one.success.value is not None and one.cost_per_run is not None]
+    if not shown:
+        return None
+    rows = _read_tradeoff(task, shown)
+    logarithmic = all(row["cost"] > 0 for row in rows)
+    _choose_labels(rows, width, logarithmic=logarithmic)
+    scale = alt.Scale(type="log", nice=False, padding=24) if logarithmic else alt.Scale(zero=True)
+    x = alt.X("cost:Q", title=_name_cost(task, logarithmic=logarithmic), scale=scale, axis=_money_axis(task))
+    y = alt.Y("success:Q", title="success rate", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format=".0%"))
+    base = alt.Chart(alt.InlineData(values=rows))
+    marks = [
+        base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
+            x=x, y="success_low:Q", y2="success_high:Q", color=_color(palette)
+        ),
+        base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
+            x="cost_low:Q", x2="cost_high:Q", y=y, color=_color(palette)
+        ),
+        base.transform_filter("datum.frontier")
+        .mark_point(shape="circle", size=260, strokeWidth=1.3, color=palette.muted, opacity=1)
+        .encode(x=x, y=y),
+        base.mark_point(filled=True, size=75, opacity=1).encode(
+            x=x,
+            y=y,
+            color=_color(palette),
+            shape=_shape(),
+            tooltip=["name:N", "role:N", "success_text:N", "cost_text:N", "p50_text:N", "n:Q", "probability:Q"],
+        ),
+        base.mark_text(align="left", dx=14, dy=-8, fontSize=11, color=palette.ink).encode(x=x, y=y, text="label:N"),
+    ]
+    title = _title(
+        "Success against cost",
+        f"{_count(shown, task)}; bars: {_level(task)} intervals; ring: on the frontier (with p50 latency)",
+        palette,
+    )
+    return _finish(alt.layer(*marks).properties(width=width, height=360, title=title), palette)
+
+
+def draw_gate(task: TaskReport, palette: Palette = LIGHT, width: int = 480) -> Drawing | None:
+    """Draw each candidate's difference in success from the baseline, with the margin. None without candidates."""
+    gates = task.gates[:SHOWN]
+    if not gates:
+        return None
+    rows: list[dict[str, Any]] = [
+        {
+            "name": shorten(one.candidate),
+            "role": one.verdict,
+            **_ends("difference", one.difference),
+            "text": _say_gate(one),
+        }
+        for one in gates
+    ]
+    order = [row["name"] for row in rows]
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=330, grid=False))
+    x = alt.X("difference:Q", title="success rate, candidate minus baseline", axis=alt.Axis(format="+.0%"))
+    base = alt.Chart(alt.InlineData(values=rows))
+    margin = alt.Chart(alt.InlineData(values=[{"at": -task.margin}]))
+    zero = alt.Chart(alt.InlineData(values=[{"at": 0}]))
+    marks = [
+        zero.mark_rule(color=palette.muted).encode(x="at:Q"),
+        margin.mark_rule(color=palette.worse, strokeDash=[5, 3]).encode(x="at:Q"),
+        base.mark_rule(strokeWidth=2).encode(
+            y=y, x=alt.X("difference_low:Q"), x2="difference_high:Q", color=_color(palette, VERDICTS)
+        ),
+        base.mark_point(filled=True, size=70, opacity=1).encode(
+            y=y,
+            x=x,
+            color=_color(palette, VERDICTS),
+            shape=_shape(VERDICTS),
+        ),
+        base.mark_text(align="left", color=palette.muted, fontSize=11).encode(
+            y=y, x=alt.value(width + 8), text="text:N"
+        ),
+    ]
+    more = (
+        f"{len(gates)} of {len(task.gates)} candidates"
+        if len(task.gates) > len(gates)
+        else f"{len(gates)} candidate(s)"
+    )
+    title = _title(
+        "Is the cheaper or faster one safe?",
+        f"{more}; bars: {_level(task)} intervals; dashed: the margin of {task.margin * 100:g} points",
+        palette,
+    )
+    return _finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
+
+
+def draw_latency(task: TaskReport, palette: Palette = LIGHT, width: int = 640) -> Drawing | None:
+    """Draw p50 and p95 latency of each combination with their intervals. None where nothing was timed."""
+    shown = [one for one in choose_shown(task) if one.latency_p50.value]
+    if not shown:
+        return None
+    rows: list[dict[str, Any]] = [
+        {"name": shorten(one.name), "quantile": quantile, **_ends("latency", estimate)}
+        for one in sorted(shown, key=lambda one: one.latency_p50.value or 0.0)
+        for quantile, estimate in (("p50", one.latency_p50), ("p95", one.latency_p95))
+    ]
+    order = list(dict.fromkeys(row["name"] for row in rows))
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=330, grid=False))
+    x = alt.X(
+        "latency:Q", title="latency of a run (s, log scale)", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
+    )
+    color = alt.Color(
+        "quantile:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=[palette.other, palette.worse])
+    )
+    base = alt.Chart(alt.InlineData(values=rows))
+    marks = [
+        base.mark_rule(strokeWidth=2).encode(y=y, x=alt.X("latency_low:Q"), x2="latency_high:Q", color=color),
+        base.mark_point(filled=True, size=60, opacity=1).encode(
+            y=y,
+            x=x,
+            color=color,
+            shape=alt.Shape(
+                "quantile:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=["circle", "square"])
+            ),
+        ),
+    ]
+    title = _title(
+        "Latency, failures included",
+        f"{_count(shown, task)}; bars: {_level(task)} intervals; no bar to the right: too few runs to bound it",
+        palette,
+    )
+    return _finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
+
+
+def to_svg(chart: Any) -> str:
+    """Return a chart as an SVG text, the same for the same chart."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+
+
+def choose_shown(task: TaskReport) -> list[Combination]:
+    """Return the combinations a chart has room for: baseline, frontier, then by success."""
+
+    def rank(one: Combination) -> tuple[bool, float]:
+        return not (one.is_baseline or bool(one.on_frontier)), -(one.success.value or 0.0)
+
+    return sorted(task.combinations, key=rank)[:SHOWN]
+
+
+def shorten(name: str) -> str:
+    """Return a name that fits beside an axis."""
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+
+
+def _read_tradeoff(task: TaskReport, shown: list[Combination]) -> list[dict[str, Any]]:
+    roles = _name_roles(task)
+    return [
+        {
+            "name": one.name,
+            "role": roles[one.name],
+            **_ends("success", one.success),
+            **_ends("cost", one.cost_per_run),
+            "frontier": bool(one.on_frontier),
+            "probability": one.frontier_probability,
+            "n": one.success.n,
+            "success_text": say_share(one.success.value),
+            "cost_text": say_money(one.cost_per_run.value if one.cost_per_run else None, task.currency),
+            "p50_text": say_seconds(one.latency_p50.value),
+        }
+        for one in shown
+    ]
+
+
+def _choose_labels(rows: list[dict[str, Any]], width: int, *, logarithmic: bool) -> None:
+    """Give a label to each row whose label does not cover one given before: baseline first, then the frontier."""
+    xs = [math.log(row["cost"]) if logarithmic else row["cost"] for row in rows]
+    ys = [row["success"] for row in rows]
+    across, up = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    taken: list[tuple[float, float, float]] = []
+    order = sorted(range(len(rows)), key=lambda i: (rows[i]["role"] != "baseline", not rows[i]["frontier"], -ys[i]))
+    for i in order:
+        left, top = (xs[i] - min(xs)) / across * (width - 60), (ys[i] - min(ys)) / up * 320
+        right = left + 6.3 * len(shorten(rows[i]["name"]))
+        free = all(abs(top - other) > 13 or right < start or left > end for start, end, other in taken)
+        rows[i]["label"] = shorten(rows[i]["name"]) if free else ""
+        if free:
+            taken.append((left, right, top))
+
+
+def _name_cost(task: TaskReport, *, logarithmic: bool) -> str:
+    return f"cost per run ({task.currency or 'currency not stated'}{', log scale' if logarithmic else ''})"
+
+
+def _name_roles(task: TaskReport) -> dict[str, str]:
+    verdicts = {gate.candidate: gate.verdict for gate in task.gates}
+    return {
+        one.name: "baseline" if one.is_baseline else verdicts.get(one.name, "not cheaper or faster")
+        for one in task.combinations
+    }
+
+
+def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    """Return value and ends; an end that is not bounded falls on the value, so that no bar is drawn to it."""
+    if estimate is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    low = estimate.value if estimate.low is None else estimate.low
+    high = estimate.value if estimate.high is None else estimate.high
+    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _say_gate(gate: Gate) -> str:
+    cost = f"cost {say_ratio(gate.cost_ratio.value)}" if gate.cost_ratio else "cost ?"
+    return f"{gate.verdict} · n {say_count(gate.n)} · {cost}"
+
+
+def _color(palette: Palette, roles: tuple[str, ...] = ROLES) -> alt.Color:
+    colours = dict(
+        zip(ROLES, (palette.baseline, palette.safe, palette.open, palette.worse, palette.other), strict=True)
+    )
+    return alt.Color("role:N", title=None, scale=alt.Scale(domain=roles, range=[colours[role] for role in roles]))
+
+
+def _shape(roles: tuple[str, ...] = ROLES) -> alt.Shape:
+    shapes = dict(zip(ROLES, SHAPES, strict=True))
+    return alt.Shape("role:N", title=None, scale=alt.Scale(domain=roles, range=[shapes[role] for role in roles]))
+
+
+def _money_axis(task: TaskReport) -> alt.Axis:
+    return alt.Axis(format="$~g" if task.currency == "USD" else "~g", tickCount=6)
+
+
+def _level(task: TaskReport) -> str:
+    return f"{task.confidence * 100:g} %"
+
+
+def _count(shown: list[Combination], task: TaskReport) -> str:
+    if len(shown) < len(task.combinations):
+        return f"{len(shown)} of {len(task.combinations)} combinations"
+    return f"{len(shown)} combination(s), {say_count(task.runs)} runs"
+
+
+def _title(text: str, subtitle: str, palette: Palette) -> alt.TitleParams:
+    return alt.TitleParams(
+        text,
+        subtitle=subtitle,
+        anchor="start",
+        fontSize=15,
+        fontWeight=600,
+        color=palette.ink,
+        subtitleColor=palette.muted,
+        subtitleFontSize=11.5,
+        offset=14,
+        frame="group",
+    )
+
+
+def _finish(chart: Drawing, palette: Palette) -> Drawing:
+    text = {
+        "labelColor": palette.muted,
+        "titleColor": palette.muted,
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+    }
+    finished: Drawing = (
+        chart.configure(font=FONT, background="transparent", padding=6)
+        .configure_view(stroke=None)
+        .configure_axis(gridColor=palette.grid, domainColor=palette.grid, tickColor=palette.grid, **text)
+        .configure_legend(orient="bottom", labelColor=palette.ink, labelFontSize=11, symbolSize=70)
+    )
+    return finished

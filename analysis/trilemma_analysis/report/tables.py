@@ -1,0 +1,156 @@
+"""Own the tables of a report as text cells, which the terminal, Markdown and HTML lay out each in their way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from trilemma_analysis.wording import (
+    say_count,
+    say_money,
+    say_points,
+    say_ratio,
+    say_seconds,
+    say_share,
+    with_interval,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trilemma_analysis.estimate import Estimate
+    from trilemma_analysis.findings import Saving
+    from trilemma_analysis.report.model import Combination, Gate, Report, TaskReport
+
+__all__ = ["Cell", "Row", "Table", "describe_period", "describe_saving", "tabulate_combinations", "tabulate_gate"]
+
+
+class Cell(NamedTuple):
+    """A figure, and in small what belongs to it: its interval, or a count."""
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of one line, and its role: ``baseline``, ``frontier``, a verdict, or ''."""
+
+    cells: tuple[Cell, ...]
+    role: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column heads, lines, which columns hold figures, and how many lines were left out."""
+
+    heads: tuple[str, ...]
+    rows: tuple[Row, ...]
+    numeric: tuple[bool, ...]
+    left_out: int = 0
+
+
+def tabulate_combinations(task: TaskReport, most: int | None = None) -> Table:
+    """Return the combinations of a task: baseline first, then the frontier and the rest by success."""
+    ones = sorted(task.combinations, key=_rank) if most else list(task.combinations)
+    chained = any(one.calls != one.runs for one in ones)
+    heads = ["combination", "runs", "success", "cost / run", "cost / success", "p50", "p95", "on frontier"]
+    if chained:
+        heads.insert(4, "cost / call")
+    shown = ones[:most]
+    return Table(
+        heads=tuple(heads),
+        rows=tuple(Row(_cells(one, task.currency, chained=chained), _role(one)) for one in shown),
+        numeric=(False, *[True] * (len(heads) - 1)),
+        left_out=len(ones) - len(shown),
+    )
+
+
+def tabulate_gate(task: TaskReport, most: int | None = None) -> Table:
+    """Return the gate: safe candidates first, then the open ones, then the worse."""
+    shown = task.gates[:most]
+    return Table(
+        heads=("candidate", "verdict", "success vs baseline", "n", "cost", "latency", "p", "to settle it"),
+        rows=tuple(Row(_gate_cells(one, task.currency), one.verdict) for one in shown),
+        numeric=(False, False, True, True, True, True, True, False),
+        left_out=len(task.gates) - len(shown),
+    )
+
+
+def describe_period(report: Report) -> str:
+    """Say what time the report looks at."""
+    if report.period is None:
+        return "no runs"
+    since, until, as_of = report.period.since, report.period.until, report.period.as_of
+    return f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC, newest run {as_of:%Y-%m-%d %H:%M}"
+
+
+def describe_saving(saving: Saving | None) -> str:
+    """Say a saving per month at its traffic, or per 1,000 runs where the traffic is not known; '' for none."""
+    if saving is None:
+        return ""
+    if saving.per_month is not None:
+        return f"{with_interval(saving.per_month)} a month at {say_count(saving.runs_per_month)} runs a month"
+    return f"{with_interval(saving.per_1000_runs)} per 1,000 runs"
+
+
+def _rank(one: Combination) -> tuple[bool, bool, float]:
+    return not one.is_baseline, not one.on_frontier, -(one.success.value or 0.0)
+
+
+def _role(one: Combination) -> str:
+    return "baseline" if one.is_baseline else "frontier" if one.on_frontier else ""
+
+
+def _cells(one: Combination, currency: str, *, chained: bool) -> tuple[Cell, ...]:
+    def money(value: float | None) -> str:
+        return say_money(value, currency)
+
+    probability = "?" if one.frontier_probability is None else f"{one.frontier_probability * 100:.0f} %"
+    return (
+        Cell(one.name),
+        Cell(say_count(one.runs), f"{say_count(one.unknown)} unknown" if one.unknown else ""),
+        _measure(one.success, say_share),
+        _measure(one.cost_per_run, money),
+        *((_measure(one.cost_per_call, money),) if chained else ()),
+        _measure(one.cost_per_success, money),
+        _measure(one.latency_p50, say_seconds),
+        _measure(one.latency_p95, say_seconds),
+        Cell(probability),
+    )
+
+
+def _gate_cells(one: Gate, currency: str) -> tuple[Cell, ...]:
+    p_value = one.p_worse if one.verdict == "worse" else one.p_noninferior
+    return (
+        Cell(one.candidate),
+        Cell(one.verdict),
+        _measure(one.difference, say_points),
+        Cell(say_count(one.n), "inputs of both" if one.paired else "unpaired"),
+        _measure(one.cost_ratio, say_ratio),
+        _measure(one.latency_ratio, say_ratio),
+        Cell("?" if p_value is None else f"{p_value:.2g}"),
+        Cell(_say_needed(one, currency)),
+    )
+
+
+def _say_needed(one: Gate, currency: str) -> str:
+    if one.verdict != "not enough data":
+        return ""
+    if one.needed is None:
+        return "no number will, if the difference seen is true"
+    cost = f", costing {say_money(one.needed_cost, currency)}" if one.needed_cost is not None else ""
+    return f"{say_count(one.needed)} more inputs{cost}"
+
+
+def _measure(estimate: Estimate | None, say: Callable[[float | None], str]) -> Cell:
+    """Say a value and its interval; an end that the data do not bound is shown as an ellipsis."""
+    if estimate is None or (estimate.value is None and not estimate.n):
+        return Cell("?")
+    low, high = ("…" if end is None else _strip_unit(say(end)) for end in (estimate.low, estimate.high))
+    return Cell("∞" if estimate.value is None else say(estimate.value), f"{low} to {high}")
+
+
+def _strip_unit(text: str) -> str:
+    """Leave out a unit that the value has said already."""
+    return text.removesuffix(" points").removesuffix(" %")
