@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ADAPTERS", "Adapter", "Counter"]
+__all__ = ["ADAPTERS", "Adapter", "Counter", "Switch", "make_provider", "set_global_provider"]
 
 
 class Counter:
@@ -18,22 +18,28 @@ class Counter:
     def __init__(self) -> None:
         self.spans = 0
         self.attributes = 0
-        self.flush: Callable[[], object] = lambda: None
+
+
+class Switch(NamedTuple):
+    """Switch one instrumentation on and off again, any number of times."""
+
+    on: Callable[[Any], object]
+    """Takes the tracer provider to write to."""
+    off: Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One thing to measure: how to switch it on, and what its environment needs beside both provider SDKs."""
+    """One thing to measure: how to switch it, and what its environment needs beside both provider SDKs."""
 
-    switch_on: Callable[[bool], Counter]
+    make_switch: Callable[[bool], Switch]
     packages: tuple[str, ...] = ()  # none: the project's own environment serves
     contents: tuple[str, ...] = ("off", "on")
     prerelease: bool = False
 
 
-def _provider() -> tuple[Any, Counter]:
-    """Set a global tracer provider with a batch processor and an exporter that only counts."""
-    from opentelemetry import trace
+def make_provider() -> tuple[Any, Counter]:
+    """Return a tracer provider with a batch processor and an exporter that only counts, and the count."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
@@ -49,77 +55,76 @@ def _provider() -> tuple[Any, Counter]:
 
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(CountingExporter(), max_queue_size=1 << 17))
-    trace.set_tracer_provider(provider)
-    counter.flush = provider.force_flush
     return provider, counter
 
 
-def _nothing(_content: bool) -> Counter:
-    return Counter()
+def set_global_provider(provider: Any) -> None:
+    """Set the process's tracer provider, or none: OpenTelemetry itself lets it be set only once."""
+    from opentelemetry import trace
+
+    trace._TRACER_PROVIDER = provider
 
 
-def _opentelemetry(_content: bool) -> Counter:
-    return _provider()[1]
+def _opentelemetry(_content: bool) -> Switch:
+    return Switch(lambda _provider: None, lambda: None)
 
 
-def _bare_span(content: bool) -> Counter:
-    from tests.bench.bare_span import patch_all
+def _bare_span(content: bool) -> Switch:
+    from tests.bench.bare_span import BareSpan
 
-    provider, counter = _provider()
-    patch_all(provider.get_tracer("bare"), content=content)
-    return counter
+    bare = BareSpan(content=content)
+    return Switch(bare.patch, bare.restore)
 
 
-def _trilemma(content: bool) -> Counter:
+def _trilemma(content: bool) -> Switch:
     os.environ[_CONTENT] = "true" if content else "false"
-    provider, counter = _provider()
-    from trilemma.instrumentation import instrument
+    import trilemma
 
-    instrument(tracer_provider=provider)
-    return counter
+    return Switch(lambda provider: trilemma.instrument(tracer_provider=provider), trilemma.uninstrument)
 
 
-def _genai(content: bool) -> Counter:
+def _genai(content: bool) -> Switch:
     os.environ[_CONTENT] = "SPAN_ONLY" if content else ""
-    provider, counter = _provider()
     from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
     from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 
-    OpenAIInstrumentor().instrument(tracer_provider=provider)
-    AnthropicInstrumentor().instrument(tracer_provider=provider)
-    return counter
+    return _instrumentors(OpenAIInstrumentor(), AnthropicInstrumentor())
 
 
-def _openllmetry(content: bool) -> Counter:
+def _openllmetry(content: bool) -> Switch:
     os.environ["TRACELOOP_TRACE_CONTENT"] = "true" if content else "false"
-    provider, counter = _provider()
     from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 
-    OpenAIInstrumentor().instrument(tracer_provider=provider)
-    AnthropicInstrumentor().instrument(tracer_provider=provider)
-    return counter
+    return _instrumentors(OpenAIInstrumentor(), AnthropicInstrumentor())
 
 
-def _openinference(content: bool) -> Counter:
-    provider, counter = _provider()
+def _openinference(content: bool) -> Switch:
     from openinference.instrumentation import TraceConfig
     from openinference.instrumentation.anthropic import AnthropicInstrumentor
     from openinference.instrumentation.openai import OpenAIInstrumentor
 
     hide = not content
     config = TraceConfig(hide_inputs=hide, hide_outputs=hide, hide_embedding_vectors=hide, hide_embeddings_text=hide)
-    OpenAIInstrumentor().instrument(tracer_provider=provider, config=config)
-    AnthropicInstrumentor().instrument(tracer_provider=provider, config=config)
-    return counter
+    return _instrumentors(OpenAIInstrumentor(), AnthropicInstrumentor(), config=config)
+
+
+def _instrumentors(*instrumentors: Any, **options: Any) -> Switch:
+    def on(provider: Any) -> None:
+        for instrumentor in instrumentors:
+            instrumentor.instrument(tracer_provider=provider, **options)
+
+    def off() -> None:
+        for instrumentor in instrumentors:
+            instrumentor.uninstrument()
+
+    return Switch(on, off)
 
 
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 ADAPTERS: Final = {
-    # `baseline` is what the others are measured against; `opentelemetry` has a tracer provider and no instrumentation,
-    # which is enough for the anthropic SDK to trace itself.
-    "baseline": Adapter(_nothing, contents=("off",)),
+    # A tracer provider and no instrumentation: enough for the anthropic SDK to trace itself.
     "opentelemetry": Adapter(_opentelemetry, contents=("off",)),
     "bare-span": Adapter(_bare_span),
     "trilemma": Adapter(_trilemma),

@@ -12,66 +12,82 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.trace import Span, Tracer
 
-__all__ = ["patch_all"]
+__all__ = ["BareSpan"]
 
 
-def patch_all(tracer: Tracer, *, content: bool) -> None:
-    """Wrap the methods that the workloads call."""
-    from anthropic.resources.messages import Messages
-    from openai.resources.chat.completions import AsyncCompletions, Completions
-    from openai.resources.embeddings import Embeddings
-    from openai.resources.responses import Responses
+class BareSpan:
+    """Wrap the methods that the workloads call, and put them back."""
 
-    bare = _Bare(tracer, content=content)
-    bare.wrap(Completions, "chat", "openai")
-    bare.wrap(Embeddings, "embeddings", "openai")
-    bare.wrap(Responses, "chat", "openai")
-    bare.wrap(Messages, "chat", "anthropic")
-    bare.wrap_async(AsyncCompletions, "chat", "openai")
-    bare.wrap_helper(Messages)
+    def __init__(self, *, content: bool) -> None:
+        self.content = content
+        self.originals: list[tuple[Any, str, Any]] = []
 
+    def patch(self, provider: Any) -> None:
+        """Wrap the methods; spans go to `provider`."""
+        from anthropic.resources.messages import Messages
+        from openai.resources.chat.completions import AsyncCompletions, Completions
+        from openai.resources.embeddings import Embeddings
+        from openai.resources.responses import Responses
 
-class _Bare:
-    def __init__(self, tracer: Tracer, *, content: bool) -> None:
-        self.tracer, self.content = tracer, content
+        self.tracer: Tracer = provider.get_tracer("bare")
+        self._replace(Completions, "create", self._wrap("chat", "openai"))
+        self._replace(Embeddings, "create", self._wrap("embeddings", "openai"))
+        self._replace(Responses, "create", self._wrap("chat", "openai"))
+        self._replace(Messages, "create", self._wrap("chat", "anthropic"))
+        self._replace(AsyncCompletions, "create", self._wrap_async("chat", "openai"))
+        self._replace(Messages, "stream", self._wrap_helper())
 
-    def wrap(self, resource: Any, operation: str, provider: str) -> None:
-        create = resource.create
+    def restore(self) -> None:
+        """Put the SDKs' own methods back."""
+        while self.originals:
+            setattr(*self.originals.pop())
 
-        def wrapper(this: Any, **request: Any) -> Any:
-            span = self.start(operation, provider, request)
-            response = create(this, **request)
-            if request.get("stream"):
-                return _Stream(self, span, response)
-            self.end(span, response)
-            return response
+    def _replace(self, resource: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+        self.originals.append((resource, name, getattr(resource, name)))
+        setattr(resource, name, wrap(getattr(resource, name)))
 
-        resource.create = wrapper
+    def _wrap(self, operation: str, provider: str) -> Callable[[Any], Any]:
+        def wrap(create: Any) -> Any:
+            def wrapper(this: Any, **request: Any) -> Any:
+                span = self.start(operation, provider, request)
+                response = create(this, **request)
+                if request.get("stream"):
+                    return _Stream(self, span, response)
+                self.end(span, response)
+                return response
 
-    def wrap_async(self, resource: Any, operation: str, provider: str) -> None:
-        create = resource.create
+            return wrapper
 
-        async def wrapper(this: Any, **request: Any) -> Any:
-            span = self.start(operation, provider, request)
-            response = await create(this, **request)
-            self.end(span, response)
-            return response
+        return wrap
 
-        resource.create = wrapper
+    def _wrap_async(self, operation: str, provider: str) -> Callable[[Any], Any]:
+        def wrap(create: Any) -> Any:
+            async def wrapper(this: Any, **request: Any) -> Any:
+                span = self.start(operation, provider, request)
+                response = await create(this, **request)
+                self.end(span, response)
+                return response
 
-    def wrap_helper(self, resource: Any) -> None:
-        stream = resource.stream
+            return wrapper
 
-        def wrapper(this: Any, **request: Any) -> Any:
-            return _Manager(self, self.start("chat", "anthropic", {**request, "stream": True}), stream(this, **request))
+        return wrap
 
-        resource.stream = wrapper
+    def _wrap_helper(self) -> Callable[[Any], Any]:
+        def wrap(stream: Any) -> Any:
+            def wrapper(this: Any, **request: Any) -> Any:
+                span = self.start("chat", "anthropic", {**request, "stream": True})
+                return _Manager(self, span, stream(this, **request))
+
+            return wrapper
+
+        return wrap
 
     def start(self, operation: str, provider: str, request: dict[str, Any]) -> Span:
+        """Start the span with what the request tells."""
         said = request.get("messages") or request.get("input") or ()
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": operation,
@@ -93,6 +109,7 @@ class _Bare:
         return self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
     def end(self, span: Span, response: Any, text: str | None = None, first_s: float | None = None) -> None:
+        """End the span with what the response tells."""
         attributes: dict[str, Any] = {"gen_ai.response.model": response.model, "gen_ai.response.tool_count": 1}
         usage = getattr(response, "usage", None)
         if usage is not None:
@@ -120,7 +137,7 @@ class _Bare:
 class _Stream:
     """Count time to the first content and keep the text, chunk by chunk."""
 
-    def __init__(self, bare: _Bare, span: Span, stream: Any) -> None:
+    def __init__(self, bare: BareSpan, span: Span, stream: Any) -> None:
         self.bare, self.span, self.stream = bare, span, stream
 
     def __iter__(self) -> Iterator[Any]:
@@ -138,7 +155,7 @@ class _Stream:
 class _Manager:
     """Wrap anthropic's stream helper, which folds the chunks itself."""
 
-    def __init__(self, bare: _Bare, span: Span, manager: Any) -> None:
+    def __init__(self, bare: BareSpan, span: Span, manager: Any) -> None:
         self.bare, self.span, self.manager = bare, span, manager
 
     def __enter__(self) -> Any:

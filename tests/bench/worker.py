@@ -1,6 +1,6 @@
-"""Own one benchmark process: it switches one adapter on and runs blocks of calls on command, in step with others.
+"""Own one benchmark process: it measures one adapter against itself switched off, in blocks that alternate.
 
-Commands, one a line on standard input: `prepare W1`, `block 30`, `finish`. Answers are JSON lines.
+Both sides share the process, so that memory layout, caches and the machine's other load weigh on both alike.
 """
 
 from __future__ import annotations
@@ -10,107 +10,128 @@ import json
 import resource
 import sys
 import time
+from importlib.metadata import version
 from typing import Any
 
-from tests.bench.adapters import ADAPTERS
+from tests.bench.adapters import ADAPTERS, Counter, Switch, make_provider, set_global_provider
 from tests.bench.workloads import Workload, build
 
 __all__ = ["main"]
 
-WARM_UP_CALLS = 30
+WARM_UP_CALLS = 20
 TOO_SLOW_S = 0.3  # an adapter that needs more CPU than this for one call runs one call per block
 
 
-def main(adapter: str, content: str) -> None:
-    """Serve commands until standard input closes."""
+def main(adapter: str, content: str, names: str, blocks: str, calls: str) -> None:
+    """Measure, and print one line of JSON."""
     began_s = time.process_time()
-    import anthropic
-    import openai
-    import opentelemetry.sdk.trace.export
+    import anthropic  # noqa: F401 - its import is part of the start-up
+    import openai  # noqa: F401
 
+    provider, counter = make_provider()
     imported_s = time.process_time()
-    counter = ADAPTERS[adapter].switch_on(content == "on")
+    set_global_provider(provider)
+    switch = ADAPTERS[adapter].make_switch(content == "on")
+    switch.on(provider)
     switched_on_s = time.process_time()
     for name in ("W1", "W4"):  # the first calls load what is loaded late
         workload = build(name)
         workload.run()
         workload.close()
-    _say(
-        openai=openai.__version__,
-        anthropic=anthropic.__version__,
-        opentelemetry=opentelemetry.sdk.trace.export.__name__ and _version("opentelemetry-sdk"),
-        import_ms=(imported_s - began_s) * 1e3,
-        switch_on_ms=(switched_on_s - imported_s) * 1e3,
-        start_ms=(time.process_time() - began_s) * 1e3,
-        rss_kib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    )
-    session = _Session(counter)
-    for line in sys.stdin:
-        command, _, argument = line.strip().partition(" ")
+    started = {
+        "versions": {name: version(name) for name in ("openai", "anthropic", "opentelemetry-sdk")},
+        "switch_on_ms": (switched_on_s - imported_s) * 1e3,
+        "start_ms": (time.process_time() - began_s) * 1e3,
+        "rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+    bench = _Bench(switch, provider, counter)
+    work = {name: bench.measure(name, int(blocks), int(calls)) for name in names.split(",")}
+    print("@" + json.dumps({**started, "work": work}), flush=True)
+
+
+class _Bench:
+    def __init__(self, switch: Switch, provider: Any, counter: Counter) -> None:
+        self.switch, self.provider, self.counter = switch, provider, counter
+        self.is_on = True
+
+    def measure(self, name: str, blocks: int, calls: int) -> dict[str, Any]:
+        """Return CPU and wall microseconds per call, of all blocks off and on, and what was recorded per call."""
         try:
-            _say(**getattr(session, command)(argument))
+            return self._measure(name, blocks, calls)
         except Exception as error:  # noqa: BLE001 - a peer that breaks a call is a result, not an accident
-            _say(error=f"{type(error).__name__}: {str(error)[:300]}")
+            return {"error": f"{type(error).__name__}: {str(error)[:200]}"}
 
+    def _measure(self, name: str, blocks: int, calls: int) -> dict[str, Any]:
+        off, on = self._prepare(name, on=False), self._prepare(name, on=True)
+        runs = self._count_runs(on, calls)
+        seen = self._counts()
+        figures: dict[str, list[float]] = {"off_cpu": [], "off_wall": [], "on_cpu": [], "on_wall": []}
+        for block in range(blocks):
+            # Off-on and on-off in turn: a machine that gets slower or faster meanwhile favours neither.
+            for side in ("off", "on") if block % 2 else ("on", "off"):
+                cpu_us, wall_us = self._run(off if side == "off" else on, runs, on=side == "on")
+                figures[f"{side}_cpu"].append(cpu_us)
+                figures[f"{side}_wall"].append(wall_us)
+        done = blocks * runs * on.calls
+        recorded = [(now - before) / done for now, before in zip(self._counts(), seen, strict=True)]
+        for workload in (off, on):
+            if not workload.check(workload.run()):
+                raise RuntimeError(f"{name}: the SDK's result was changed")
+            workload.close()
+        return {**figures, "spans": recorded[0], "attributes": recorded[1]}
 
-class _Session:
-    def __init__(self, counter: Any) -> None:
-        self.counter = counter
-        self.workload: Workload | None = None
-
-    def prepare(self, name: str) -> dict[str, Any]:
-        """Build a workload, check its result, and warm it up."""
-        workload = self.workload = build(name)
+    def _prepare(self, name: str, *, on: bool) -> Workload:
+        self._turn(on=on)
+        workload, before = build(name), self._counts()
         if not workload.check(workload.run()):
             raise RuntimeError(f"{name}: the SDK's result was changed")
+        for _ in range(_fewer(WARM_UP_CALLS, workload)):
+            workload.run()
+        if self._counts() != before and not on:
+            raise RuntimeError(f"{name}: spans are written although switched off")
+        return workload
+
+    def _count_runs(self, workload: Workload, calls: int) -> int:
         began_s = _cpu_s()
         workload.run()
-        self.counter.flush()
-        self.slow = (_cpu_s() - began_s) / workload.calls > TOO_SLOW_S
-        for _ in range(
-            0 if self.slow else max(1, WARM_UP_CALLS // workload.calls // (10 if name in {"W2", "W5"} else 1))
-        ):
-            workload.run()
-        self.counter.flush()
-        gc.collect()
-        self.calls, self.spans, self.attributes = 0, self.counter.spans, self.counter.attributes
-        return {"calls": workload.calls}
+        slow = (_cpu_s() - began_s) / workload.calls > TOO_SLOW_S
+        return 1 if slow else _fewer(calls, workload)
 
-    def block(self, count: str) -> dict[str, Any]:
-        """Run a block of calls and flush; the answer has CPU (all threads, user and system) and wall per call."""
-        workload, runs = self.workload, 1 if self.slow else max(1, int(count) // self.workload.calls)
+    def _run(self, workload: Workload, runs: int, *, on: bool) -> tuple[float, float]:
+        self._turn(on=on)
+        gc.collect()
         cpu_s, wall_s = _cpu_s(), time.perf_counter()
         for _ in range(runs):
             workload.run()
         wall_s = time.perf_counter() - wall_s
-        self.counter.flush()
-        calls = runs * workload.calls
-        self.calls += calls
-        return {"cpu_us": (_cpu_s() - cpu_s) / calls * 1e6, "wall_us": wall_s / calls * 1e6, "calls": calls}
+        self.provider.force_flush()
+        per_call = 1e6 / runs / workload.calls
+        return (_cpu_s() - cpu_s) * per_call, wall_s * per_call
 
-    def finish(self, _argument: str) -> dict[str, Any]:
-        """Check the result once more; the answer has what was recorded per call."""
-        self.counter.flush()
-        spans, attributes = self.counter.spans - self.spans, self.counter.attributes - self.attributes
-        if not self.workload.check(self.workload.run()):
-            raise RuntimeError("the SDK's result was changed")
-        self.workload.close()
-        return {"spans_per_call": spans / self.calls, "attributes_per_call": attributes / self.calls}
+    def _turn(self, *, on: bool) -> None:
+        if on is self.is_on:
+            return
+        self.is_on = on
+        if on:
+            set_global_provider(self.provider)
+            self.switch.on(self.provider)
+        else:
+            self.switch.off()
+            set_global_provider(None)
+
+    def _counts(self) -> tuple[int, int]:
+        self.provider.force_flush()
+        return self.counter.spans, self.counter.attributes
+
+
+def _fewer(calls: int, workload: Workload) -> int:
+    """Return how many runs make about `calls` calls; a tenth of that for streams."""
+    return max(1, calls // workload.calls // (10 if workload.chunks else 1))
 
 
 def _cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
-
-
-def _say(**answer: Any) -> None:
-    print("@" + json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class Workload:
     check: Callable[[Any], bool]
     close: Callable[[], object]
     calls: int = 1
+    chunks: int = 0
 
 
 def build(name: str) -> Workload:
@@ -176,7 +177,10 @@ def _chat_stream() -> Workload:
     body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
     client = _client("openai", _Wire(openai_wire, openai_wire.read_chat(body, _NOW, 0, 0), stream=True))
     return Workload(
-        lambda: sum(1 for _ in client.chat.completions.create(**body)), lambda count: count == CHUNKS, client.close
+        lambda: sum(1 for _ in client.chat.completions.create(**body)),
+        lambda count: count == CHUNKS,
+        client.close,
+        chunks=CHUNKS,
     )
 
 
@@ -219,7 +223,9 @@ def _message_stream() -> Workload:
             return count, stream.get_final_message()
 
     # The helper hands on its own events (text, content_block_stop) beside the wire's, and drops pings.
-    return Workload(run, lambda r: r[0] >= CHUNKS - 1 and r[1].content[1].input["carrier"] == "DHL", client.close)
+    return Workload(
+        run, lambda r: r[0] >= CHUNKS - 1 and r[1].content[1].input["carrier"] == "DHL", client.close, chunks=CHUNKS
+    )
 
 
 def _embeddings() -> Workload:
