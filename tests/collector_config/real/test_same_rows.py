@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServ
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
+from tests.collector_config.real.odd_requests import make_odd_requests
 from tests.collector_config.real.otlp import OtlpSink, Received, post
 from tests.collector_config.real.server_process import wait_until
 from tests.collector_config.real.store_process import StoreProcess
@@ -49,6 +50,12 @@ def recorded() -> list[Received]:
 
 
 @pytest.fixture
+def odd() -> list[Received]:
+    """Make what no SDK of ours sends."""
+    return make_odd_requests()
+
+
+@pytest.fixture
 def stores(tmp_path: Path) -> Iterator[list[StoreProcess]]:
     """Start two stores: one for each way."""
     found = []
@@ -64,18 +71,23 @@ def stores(tmp_path: Path) -> Iterator[list[StoreProcess]]:
             store.kill()
 
 
+@pytest.mark.parametrize(("requests", "tables"), [("recorded", TABLES), ("odd", TABLES[:2] + TABLES[3:4])])
 def test_rows_are_the_same_both_ways(
-    recorded: list[Received], stores: list[StoreProcess], start_collector: StartCollector
+    requests: str,
+    tables: tuple[str, ...],
+    request: pytest.FixtureRequest,
+    stores: list[StoreProcess],
+    start_collector: StartCollector,
 ) -> None:
     """The same requests, once straight and once through the collector, give equal rows, column by column."""
     straight, through = stores
     collector = start_collector("privacy.yaml", "agent.yaml", "store.yaml", TRILEMMA_STORE=through.url)
-    for request in recorded:
-        post(f"{straight.otlp_url}{request.path}", request.body)
-        send_both_protocols(collector, request)
-    expected = {table: read_rows(straight, table) for table in TABLES}
-    wait_until(lambda: all(len(read_rows(through, table)) >= len(expected[table]) for table in TABLES))
-    for table in TABLES:
+    for sent in request.getfixturevalue(requests):
+        post(f"{straight.otlp_url}{sent.path}", sent.body)
+        send_both_protocols(collector, sent)
+    expected = {table: read_rows(straight, table) for table in tables}
+    wait_until(lambda: all(len(read_rows(through, table)) >= len(expected[table]) for table in tables))
+    for table in tables:
         assert expected[table], table
         compare_rows(read_rows(through, table), expected[table], table)
 
@@ -96,8 +108,16 @@ def read_rows(store: StoreProcess, table: str) -> list[dict[str, object]]:
 
 
 def compare_rows(found: list[dict[str, object]], expected: list[dict[str, object]], table: str) -> None:
-    """Compare column by column, so that a failure names the column and the first row that differs in it."""
+    """Compare row by row and column by column; a failure shows what differs, and nothing else."""
     assert len(found) == len(expected), table
-    for column in expected[0]:
-        pairs = [(row[column], other[column]) for row, other in zip(found, expected, strict=True)]
-        assert [pair for pair in pairs if pair[0] != pair[1]][:1] == [], f"{table}.{column}"
+    for row, other in zip(found, expected, strict=True):
+        differing = {name: tell_apart(row[name], other[name]) for name in other if row[name] != other[name]}
+        assert differing == {}, f"{table}: through the collector, straight"
+
+
+def tell_apart(value: object, other: object) -> object:
+    """Return two unequal values; of two maps only what differs."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        keys = sorted({*value, *other})
+        return {key: (value.get(key), other.get(key)) for key in keys if value.get(key) != other.get(key)}
+    return value, other
