@@ -13,7 +13,7 @@ from trilemma.errors import ConfigurationError, StoreError
 
 from trilemma_analysis.client import connect
 from trilemma_analysis.importing.loader import Counts, import_files
-from trilemma_analysis.importing.mapping import load_mapping
+from trilemma_analysis.importing.mapping import list_shipped, load_mapping
 from trilemma_analysis.importing.rejects import Rejects
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ __all__ = ["configure", "run"]
 EXIT_OK, EXIT_ERROR, EXIT_REJECTED = 0, 1, 3
 
 _EPILOG = """\
-A mapping is the path of a .toml file (its language: analysis/importing.md) or the name of one that is shipped: bfcl.
+A mapping is the path of a .toml file (its language: analysis/importing.md) or the name of one that is shipped:
+{shipped}.
+
 An import that was interrupted is completed by running it again; rows that are loaded already are never loaded twice.
 
 exit codes: 0 every row is loaded, was loaded before, or is left out by the mapping; 3 some rows were bad: the others
@@ -38,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     import argparse
 
-    parser.epilog = _EPILOG
+    parser.epilog = _EPILOG.format(shipped=", ".join(list_shipped()))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("mapping", metavar="MAPPING", help="mapping file (.toml), or the name of a shipped one")
     parser.add_argument(

@@ -19,7 +19,7 @@ from trilemma_analysis.importing.times import TimeExpression, parse_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["FileOptions", "LogMapping", "RowRules", "SpanRules", "load_mapping"]
+__all__ = ["FileOptions", "LogMapping", "RowRules", "SpanRules", "list_shipped", "load_mapping"]
 
 SHIPPED = Path(__file__).resolve().parents[1] / "mappings"
 
@@ -110,6 +110,11 @@ class LogMapping:
         return sorted(path for path in found if not path.startswith(("@", "let.", "each.")))
 
 
+def list_shipped() -> list[str]:
+    """Return the names of the shipped mappings, sorted."""
+    return sorted(found.stem for found in SHIPPED.glob("*.toml"))
+
+
 def load_mapping(name_or_path: str) -> LogMapping:
     """Read a mapping file, or a shipped mapping by its name.
 
@@ -120,9 +125,9 @@ def load_mapping(name_or_path: str) -> LogMapping:
     if path.suffix != ".toml" and not path.is_file():
         path = SHIPPED / f"{name_or_path}.toml"
     if not path.is_file():
-        shipped = sorted(found.stem for found in SHIPPED.glob("*.toml"))
+        shipped = ", ".join(list_shipped())
         raise ImportFileError(
-            f"there is no mapping {name_or_path!r}; give the path of a .toml file or one of: {', '.join(shipped)}"
+            f"there is no mapping {name_or_path!r}; give the path of a .toml file or one of: {shipped}"
         )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -122,8 +122,8 @@ def test_every_row_kept_its_values(bfcl: Store, requests_path: Path) -> None:
     """Row by row, tokens, latency, cost, outcome and failure mode are those of the file."""
     stored = bfcl.query("""
         SELECT toString(toDate(tasks.started_at)) AS snapshot, spans.attributes['bfcl.model'] AS model,
-            tasks.input_id AS input_id, outcome, failure_mode,
-            calls.input_tokens AS input, calls.output_tokens AS output, calls.duration_s AS latency_s, calls.cost AS cost, calls.error_type AS error
+            tasks.input_id AS input_id, outcome, failure_mode, calls.input_tokens AS input,
+            calls.output_tokens AS output, calls.duration_s AS latency_s, calls.cost AS cost, calls.error_type AS error
         FROM tasks
         JOIN llm_calls AS calls ON calls.parent_span_id = tasks.span_id
         JOIN spans ON spans.span_id = tasks.span_id
