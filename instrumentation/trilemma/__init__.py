@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from trilemma.task import Task, current_task, current_task_id, task, task_attributes
 
 if TYPE_CHECKING:
+    from trilemma.closing import flush
     from trilemma.errors import ArgumentError, ConfigurationError, TrilemmaError
     from trilemma.evaluation import evaluate, outcome
-    from trilemma.export import flush
     from trilemma.instrumentor import instrument, uninstrument
     from trilemma.task_function import carry
     from trilemma.task_spans import TaskSpanProcessor
@@ -38,7 +38,7 @@ _HOMES = {
     "TrilemmaError": "errors",
     "carry": "task_function",
     "evaluate": "evaluation",
-    "flush": "export",
+    "flush": "closing",
     "instrument": "instrumentor",
     "outcome": "evaluation",
     "uninstrument": "instrumentor",

@@ -27,7 +27,7 @@ MAX_HELD_BYTES = 16_000_000
 
 _log = logging.getLogger("trilemma")
 _delivering = threading.local()
-_reported: set[tuple[str, str]] = set()
+_reported: set[str] = set()
 
 
 class Delivery:
@@ -48,6 +48,7 @@ class Delivery:
         self._held_bytes = 0
         self._limit_s: float | None = None
         self._failed_in_a_hurry = False
+        self._sending = False
         self._lost = 0
         self.failing = False
 
@@ -56,7 +57,7 @@ class Delivery:
         self._notice_fork()
         parts = deque(cut_batch(batch, MAX_REQUEST_BYTES))
         result = None
-        while parts:
+        while parts and not self._failed_in_a_hurry:
             result, reason = self._send(parts[0][1])
             if reason is not None:
                 for size, part in parts:
@@ -74,11 +75,13 @@ class Delivery:
     def hurry(self, limit_s: float) -> None:
         """End a request that waits, and give later ones `limit_s`: the process is about to end."""
         self._limit_s = limit_s
-        self._close_exporter()
+        self._close_exporter()  # which wakes it from waiting between two attempts
 
     def shutdown(self) -> None:
         """Send what is held, unless the last batch has just been refused, and close the exporter."""
-        if self._held and not self._failed_in_a_hurry and self._send(self._held[0][1])[1] is None:
+        if self._sending:
+            self._report_failure("no answer in time")
+        elif self._held and not self._failed_in_a_hurry and self._send(self._held[0][1])[1] is None:
             self._held.popleft()
             self._send_held()
         self._close_exporter()
@@ -86,15 +89,20 @@ class Delivery:
     def _send(self, part: list[Any]) -> tuple[Any, str | None]:
         """Export `part`; return the exporter's result, and why it failed if it did."""
         _delivering.reason = ""
+        self._sending = True
         try:
-            if self._exporter is None:
+            while self._exporter is None:
+                limit_s = self._limit_s
                 with keep_from_forking():
-                    self._exporter = self._make_exporter(self._limit_s)
+                    self._exporter = self._make_exporter(limit_s)
                     _quieten(type(self._exporter))
+                if limit_s != self._limit_s:  # the process began to end while this one was made
+                    self._close_exporter()
             result = self._exporter.export(part)
         except Exception as error:  # noqa: BLE001 - whatever an exporter raises is a failed delivery
             return None, f"{type(error).__name__}: {error}"
         finally:
+            self._sending = False
             reason, _delivering.reason = _delivering.reason, None
         return result, None if getattr(result, "name", "") == "SUCCESS" else reason or "no reason given"
 
@@ -107,7 +115,7 @@ class Delivery:
                 self._lost += len(part)
         if self.failing:
             self.failing = False
-            _reported.clear()
+            _reported.discard(urlsplit(self._destination).netloc)
             level = logging.WARNING if self._lost else logging.INFO
             _log.log(level, "trilemma: %s reach %s again; lost: %d", self._kind, self._destination, self._lost)
             self._lost = 0
@@ -123,15 +131,15 @@ class Delivery:
     def _report_failure(self, reason: str) -> None:
         self._failed_in_a_hurry = self._limit_s is not None
         self.failing = True
-        fault = (urlsplit(self._destination).netloc, _shorten(reason))
-        if fault not in _reported:  # once for spans and events together
-            _reported.add(fault)
+        server = urlsplit(self._destination).netloc
+        if server not in _reported:  # once for spans and events together
+            _reported.add(server)
             _log.warning(
                 "trilemma: cannot deliver %s to %s (%s). Your app is not affected; up to %d MB are kept and sent when "
                 "it answers. Start a collector there (`trilemma up`) or set OTEL_EXPORTER_OTLP_ENDPOINT. Logged once.",
                 self._kind,
                 self._destination,
-                fault[1],
+                _shorten(reason),
                 MAX_HELD_BYTES // 1_000_000,
             )
 

@@ -1,25 +1,22 @@
-"""Own the way out: OpenTelemetry providers that export by OTLP, set up where the app has none, flushed at exit.
+"""Own the way out: OpenTelemetry providers that export by OTLP, set up where the app has none.
 
 What OpenTelemetry's specification says about its ``OTEL_*`` variables holds; arguments win over variables.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
-import time
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from opentelemetry import trace
 
-from trilemma import guard
+from trilemma.closing import close_at_exit
 from trilemma.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,9 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.sdk.resources import Resource
 
-__all__ = ["ExportSettings", "adopt", "flush", "is_disabled", "provide_loggers", "provide_meters", "provide_tracers"]
+__all__ = ["ExportSettings", "adopt", "is_disabled", "provide_loggers", "provide_meters", "provide_tracers"]
 
-EXIT_LIMIT_S = 4.0  # a collector that hangs must not keep the app from ending
 DEFAULT_ENDPOINTS = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
 _OTLP = "opentelemetry.exporter.otlp.proto"
 OTLP_EXPORTERS = {
@@ -42,7 +38,6 @@ OTLP_EXPORTERS = {
     ("grpc", "metrics"): f"{_OTLP}.grpc.metric_exporter:OTLPMetricExporter",
 }
 
-_closing: list[tuple[Any, Any]] = []  # processors to shut down at exit, and their exporters
 _adopted: WeakSet[Any] = WeakSet()
 
 
@@ -135,7 +130,7 @@ def provide_loggers(settings: ExportSettings) -> LoggerProvider:
         for exporter in _make_exporters("logs", settings):
             processor = BatchLogRecordProcessor(exporter)
             ours.add_log_record_processor(processor)
-            _close_at_exit(processor, exporter)
+            close_at_exit(processor, exporter)
         _logs.set_logger_provider(ours)
     return _logs.get_logger_provider()
 
@@ -155,13 +150,7 @@ def provide_meters(settings: ExportSettings) -> None:
     if readers:
         provider = MeterProvider(readers, _make_resource(settings), shutdown_on_exit=False)
         metrics.set_meter_provider(provider)
-        _close_at_exit(provider)
-
-
-def flush(limit_s: float = EXIT_LIMIT_S) -> None:
-    """Send what is waiting, now; for a process that ends without Python's usual exit, such as a cloud function."""
-    for processor, _ in _closing:
-        processor.force_flush(round(limit_s * 1000))
+        close_at_exit(provider)
 
 
 def _export_spans(provider: Any, settings: ExportSettings) -> None:
@@ -170,7 +159,7 @@ def _export_spans(provider: Any, settings: ExportSettings) -> None:
     for exporter in _make_exporters("traces", settings):
         processor = BatchSpanProcessor(exporter)
         provider.add_span_processor(processor)
-        _close_at_exit(processor, exporter)
+        close_at_exit(processor, exporter)
 
 
 def _make_resource(settings: ExportSettings) -> Resource:
@@ -224,34 +213,3 @@ def _find_entry_point(signal: str, name: str) -> Any:
 def _read_otlp(signal: str, name: str) -> str | None:
     variable = "_".join(part for part in ("OTEL_EXPORTER_OTLP", signal.upper(), name) if part)
     return os.environ.get(variable, "").strip() or None
-
-
-def _close_at_exit(processor: Any, exporter: Any = None) -> None:
-    if not _closing:
-        atexit.register(_close_all)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_close_with_multiprocessing)
-    _closing.append((processor, exporter))
-
-
-@guard.guarded
-def _close_all() -> None:
-    """Send what is left, within the limit; not even that where the collector has been away all along."""
-    ends_at_s = time.monotonic() + EXIT_LIMIT_S
-    refused = any(getattr(exporter, "failing", False) for _, exporter in _closing)
-    while _closing:
-        processor, exporter = _closing.pop(0)
-        limit_s = max(0.5, 0.75 * (ends_at_s - time.monotonic()))
-        if hasattr(exporter, "hurry"):
-            exporter.hurry(0.5 if refused else limit_s)
-        # The processors' own shutdown waits 30 s without a way to say otherwise; what they wrap has one.
-        getattr(processor, "_batch_processor", processor).shutdown(timeout_millis=round(1000 * limit_s))
-        refused = refused or getattr(exporter, "failing", False)
-
-
-def _close_with_multiprocessing() -> None:
-    """Flush in a forked child of `multiprocessing` too: it leaves by os._exit, past atexit."""
-    util = cast("Any", sys.modules.get("multiprocessing.util"))
-    if util is not None:
-        # The child drops the finalizers it inherits, then calls this. It keeps its argument by weak reference.
-        util.register_after_fork(_close_all, lambda close_all: util.Finalize(None, close_all, exitpriority=100))

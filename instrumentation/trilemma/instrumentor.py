@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trilemma.closing import close_on_sigterm
 from trilemma.export import ExportSettings, adopt, is_disabled, provide_loggers, provide_meters, provide_tracers
 from trilemma.telemetry import find_providers, get_tracer
 
@@ -42,8 +43,9 @@ def instrument(
 
     Call it once, early, after your own OpenTelemetry set-up if you have one. Without a tracer provider of yours it
     sets one up: batches, resource, OTLP to `endpoint` (default: OTEL_EXPORTER_OTLP_ENDPOINT, else
-    http://localhost:4318, where `trilemma up` listens), flush at exit. A provider of yours is kept, with its exporters;
-    one to `endpoint` is added only where you name it here. All ``OTEL_*`` variables hold where no argument is given.
+    http://localhost:4318, where `trilemma up` listens), the last batch sent at exit and on SIGTERM. A provider of
+    yours is kept, with its exporters; one to `endpoint` is added only where you name it here. All ``OTEL_*`` variables
+    hold where no argument is given.
 
     `providers`: names of SDKs ("openai", "anthropic"); default: all, each as the app imports it. `protocol`:
     "http/protobuf" or "grpc". `export` False: patch only. `tracer_provider`, `meter_provider`, `logger_provider`: use
@@ -79,6 +81,7 @@ def instrument_deferred(
         _switch_off()
         return
     settings.check()
+    close_on_sigterm()
     if meter_provider is None:
         provide_meters(settings)
     _patch(providers, None, meter_provider, logger_provider)

@@ -116,6 +116,37 @@ def test_collector_restarts(environment: dict[str, str]) -> None:
             receiver.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is no signal on Windows")
+@pytest.mark.parametrize("work", ["time.sleep(60)", "threading.Event().wait(60)", "while True: pass"])
+def test_sigterm(receiver: Receiver, environment: dict[str, str], work: str) -> None:
+    """A program that SIGTERM ends in the middle of its work loses no span, and ends by the signal as ever."""
+    code = f"""if True:
+        import threading, time, trilemma
+        trilemma.instrument()
+        with trilemma.task("t"):
+            pass
+        print("ready", flush=True)
+        {work}
+    """
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as app:
+        assert app.stdout
+        assert app.stdout.readline() == b"ready\n"
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(30) == -signal.SIGTERM
+    assert [span.name for span in receiver.spans()] == ["t"]
+
+
+def test_sigterm_of_the_apps_own(receiver: Receiver, environment: dict[str, str]) -> None:
+    """A handler that the app has set is left alone."""
+    code = """
+        import signal, sys, trilemma
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        trilemma.instrument()
+        print(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
+    """
+    assert run_program(code, environment).stdout == "True"
+
+
 FORK = """
     import os, trilemma
     from opentelemetry import trace
