@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tests.demo.processes import DemoError, run_program, running
 from tests.demo.truths import START, TRUTHS
@@ -26,14 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
+MARK = ".trilemma-demo"
 TRILEMMA = (sys.executable, "-m", "trilemma.cli")
-
-
-class Addresses(NamedTuple):
-    """Where the collector of this run listens."""
-
-    otlp: str
-    store: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,25 +57,24 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(args: argparse.Namespace) -> None:
-    began = time.monotonic()
-    folder: Path = args.folder
+    began_s, folder = time.monotonic(), args.folder
     _empty(folder)
-    print(f"==> two weeks of a support team's mail, {args.days} days, on a clock of its own", flush=True)
+    print(f"==> {args.days} days of a support team's mail, on a clock of their own", flush=True)
     emulator = (sys.executable, "-m", "tests.demo.emulator")
-    with running("the provider emulator", emulator, folder / "emulator.log", ready=r"^http://\S+$") as said:
-        provider = said.strip().splitlines()[-1]
-        print(f"    providers: OpenAI and Anthropic, emulated at {provider}", flush=True)
-        with running("the collector", _up(folder / "store"), folder / "collector.log", ready=READY) as lines:
-            addresses = _read_addresses(lines)
-            print(f"    collector: OTLP in at {addresses.otlp}, ClickHouse out at {addresses.store}", flush=True)
-            _run_app(args, provider, addresses)
-            ledger = _save_ledger(provider, folder)
-            print(f"    {ledger} in {time.monotonic() - began:.0f} s\n", flush=True)
-            print(_report(addresses, args.html, folder), flush=True)
-    print(_say_how_to_go_on(args, time.monotonic() - began))
+    with running("emulator", emulator, folder) as provider, running("collector", _up(folder), folder) as collector:
+        print(f"    providers  OpenAI and Anthropic, emulated at {provider['url']}", flush=True)
+        print(
+            f"    collector  OTLP in at {collector['otlp_http']}, ClickHouse out at {collector['clickhouse']}",
+            flush=True,
+        )
+        _run_app(args, provider["url"], collector["otlp_http"])
+        print(f"==> {_save_ledger(provider['url'], folder)}, in {time.monotonic() - began_s:.0f} s\n", flush=True)
+        print(_write_reports(collector["clickhouse"], args), flush=True)
+    print(_say_how_to_go_on(args, time.monotonic() - began_s))
 
 
-def _run_app(args: argparse.Namespace, provider: str, addresses: Addresses) -> None:
+def _run_app(args: argparse.Namespace, provider: str, otlp: str) -> None:
+    """Run the app over its mail, then the review of what it wrote, in two processes traced without code."""
     environment = {
         "OPENAI_BASE_URL": f"{provider}/v1",
         "ANTHROPIC_BASE_URL": provider,
@@ -95,7 +87,57 @@ def _run_app(args: argparse.Namespace, provider: str, addresses: Addresses) -> N
         "support-review": ("tests.demo.app.review", str(args.folder)),
     }
     for name, program in programs.items():
-        command = (*TRILEMMA, "run", "--endpoint", addresses.otlp, "--service-name", name, "--", *clock, *program)
-        print(f"    trilemma run -- python -m {' '.join(program)}", flush=True)
-        output = run_program(name, command, args.folder / f"{name}.log", environment)
+        print(f"    trilemma run --service-name {name} -- python -m {' '.join(program)}", flush=True)
+        command = (*TRILEMMA, "run", "--endpoint", otlp, "--service-name", name, "--", *clock, *program)
+        output = run_program(name, command, args.folder, environment)
         (args.folder / f"{name}.out").write_text(output, encoding="utf-8")
+
+
+def _up(folder: Path) -> tuple[str, ...]:
+    ports = [word for port in ("otlp-http", "otlp-grpc", "clickhouse") for word in (f"--{port}-port", "0")]
+    return (*TRILEMMA, "up", "--data-dir", str(folder / "store"), *ports)
+
+
+def _save_ledger(provider: str, folder: Path) -> str:
+    """Keep the emulator's own account of the requests it got, and say what is in it."""
+    with urllib.request.urlopen(f"{provider}/_emulator/ledger", timeout=60) as response:
+        entries = json.load(response)
+    (folder / "ledger.json").write_text(json.dumps(entries), encoding="utf-8")
+    calls = sum(entry["attempt"] == 0 for entry in entries)
+    return f"{calls:,} calls, {len(entries) - calls} retries of theirs"
+
+
+def _write_reports(store: str, args: argparse.Namespace) -> str:
+    """Write the report as a page and as JSON, and return it as text for the terminal."""
+    report = (*TRILEMMA, "report", "--store", store)
+    run_program("report-json", (*report, "--json", "--output", str(args.folder / "report.json")), args.folder)
+    run_program("report-html", (*report, "--format", "html", "--output", str(args.html)), args.folder)
+    return run_program("report", report, args.folder)
+
+
+def _say_how_to_go_on(args: argparse.Namespace, took_s: float) -> str:
+    planted = "\n".join(f"    {truth.verdict:6} {truth.task:16} {truth.what}" for truth in TRUTHS)
+    return f"""==> done in {took_s:.0f} s; all that was started has been stopped. What was planted, for you to compare:
+{planted}
+
+    the report as a page   {args.html}
+    the collector again    trilemma up --data-dir {args.folder / "store"}
+    then, in a notebook    trilemma notebook tradeoffs
+    or once more as text   trilemma report"""
+
+
+def _empty(folder: Path) -> None:
+    """Make an empty folder; one that holds something else than a former demo is left alone."""
+    if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
+        raise DemoError(f"{folder} is not empty and not of a former demo; choose another one with --folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

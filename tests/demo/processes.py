@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import re
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,22 +24,25 @@ class DemoError(Exception):
 
 
 @contextlib.contextmanager
-def running(name: str, command: Sequence[str], log: Path, *, ready: str, wait_s: float = 60.0) -> Iterator[str]:
-    """Keep a server running that writes to `log`; yields what it had written when the pattern `ready` was found there.
+def running(name: str, command: Sequence[str], folder: Path, *, wait_s: float = 60.0) -> Iterator[dict[str, Any]]:
+    """Keep a server running that takes `--ready-file FILE`; yields what it wrote there once it served.
 
     It gets a session of its own: Ctrl-C reaches the demo alone, which then stops its servers in order.
     """
+    log, ready = folder / f"{name}.log", folder / f"{name}.ready"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, "--ready-file", str(ready)], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            yield _wait_for(process, name, re.compile(ready, re.MULTILINE), log, wait_s)
+            yield _wait_for(process, name, ready, log, wait_s)
         finally:
             _stop(process)
 
 
-def run_program(name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> str:
+def run_program(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and return what it printed; raises DemoError when it fails."""
-    full = {**os.environ, **(environment or {})}
+    log, full = folder / f"{name}.log", {**os.environ, **(environment or {})}
     with log.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=full, start_new_session=True)
         try:
@@ -53,15 +56,16 @@ def run_program(name: str, command: Sequence[str], log: Path, environment: Mappi
     return output.decode()
 
 
-def _wait_for(process: subprocess.Popen[bytes], name: str, ready: re.Pattern[str], log: Path, wait_s: float) -> str:
+def _wait_for(process: subprocess.Popen[bytes], name: str, ready: Path, log: Path, wait_s: float) -> dict[str, Any]:
     deadline = time.monotonic() + wait_s
-    while not ready.search(text := log.read_text(encoding="utf-8", errors="replace")):
+    while True:
+        with contextlib.suppress(OSError, ValueError):  # not there yet, or not yet whole
+            return dict(json.loads(ready.read_text(encoding="utf-8")))
         if process.poll() is not None:
-            raise DemoError(f"{name} ended with exit code {process.returncode} at its start. {_last_words(log)}")
+            raise DemoError(f"the {name} ended with exit code {process.returncode} at its start. {_last_words(log)}")
         if time.monotonic() > deadline:
-            raise DemoError(f"{name} was not ready within {wait_s:.0f} s. {_last_words(log)}")
+            raise DemoError(f"the {name} was not ready within {wait_s:.0f} s. {_last_words(log)}")
         time.sleep(0.05)
-    return text
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -62,7 +62,7 @@ SUCCESS: Final = {
     ("reply", "order number not asked for"): 0.78,
     # The drift: one model, one prompt, before and after DRIFT_AT.
     ("summary", "before"): 0.96,
-    ("summary", "after"): 0.78,
+    ("summary", "after"): 0.74,
 }
 
 # How providers fail: share of first attempts, and the share of those that fail at every further attempt too.
@@ -91,7 +91,7 @@ class Truth:
 TRUTHS: Final = (
     Truth("model_route", "support.triage", "act", "gpt-5.4-mini sorts mail as well as gpt-5.4, for less"),
     Truth("model_route", "support.refund", "don't", "gpt-5.4-mini is wrong about refunds more often than gpt-5.4"),
-    Truth("prompt_version", "support.reply", "don't", "reply@v4 is cheaper than v3, and forgets the order number"),
+    Truth("prompt_version", "support.reply", "act", "reply@v4 is cheaper than v3, and forgets the order number"),
     Truth("repeated_requests", "support.triage", "act", "three of ten mails come from machines, word for word alike"),
     Truth("drift", "support.summary", "act", f"from {DRIFT_AT:%d %B} on, claude-haiku-4-5 fails more often"),
 )

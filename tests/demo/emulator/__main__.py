@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -53,9 +55,13 @@ def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.demo.emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--speed", type=float, default=300.0, help="how much faster than a real provider")
+    parser.add_argument("--ready-file", type=Path, help="write the address to this file as JSON, once it serves")
     args = parser.parse_args()
     with _listen(args.port) as listener:
-        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        print(url, flush=True)
+        if args.ready_file:
+            args.ready_file.write_text(json.dumps({"url": url}), encoding="utf-8")
         uvicorn.Server(_config(Provider(args.speed))).run(sockets=[listener])
 
 

@@ -66,6 +66,7 @@ class Exchange:
     at: datetime
     attempt: int
     seen_before: int  # how often this very body was sent before
+    body_hash: str = ""
     response_id: str = ""
     answer: Answer = field(default_factory=Answer)
     usage: Usage = field(default_factory=Usage)

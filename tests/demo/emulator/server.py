@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Provider", "build_app"]
 
-NETWORK_S = 0.045
+NETWORK_S, REFUSAL_S = 0.045, 0.020
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Entry:
     cache_read_tokens: int
     cache_write_tokens: int
     output_tokens: int
+    seconds: float | None  # until the response was whole, as the client was told; None for a stream
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,25 @@ class Provider:
         fault = api.wire.find_fault(body, api.endpoint)
         if fault:
             return self._refuse(api, *fault)
-        exchange, digest = self._read(api, request, raw, body)
+        exchange = self._read(api, request, raw, body)
         pace = _Pace(self.speed, virtual="x-virtual-time" in request.headers)
-        error = _choose_error(api, exchange, digest) if self.failing else None
+        error = _choose_error(api, exchange) if self.failing else None
         if error:
-            return await self._fail(api, exchange, digest, error, pace)
+            return await self._fail(api, exchange, error, pace)
         self._think(api, exchange)
-        return await self._send(api, exchange, digest, pace)
+        return await self._send(api, exchange, pace)
 
-    def _read(self, api: Api, request: Request, raw: bytes, body: dict[str, Any]) -> tuple[Exchange, str]:
+    def _read(self, api: Api, request: Request, raw: bytes, body: dict[str, Any]) -> Exchange:
         stated = request.headers.get("x-virtual-time")
         at = datetime.fromtimestamp(float(stated), UTC) if stated else datetime.now(UTC)
         attempt = int(request.headers.get("x-stainless-retry-count", 0))
-        digest = hashlib.blake2b(raw, digest_size=10).hexdigest()
+        digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
         exchange = api.read(body, at, attempt, self._seen[digest])
-        exchange.response_id = f"{api.id_prefix}{digest}{self._seen[digest]:04d}"
+        exchange.body_hash = digest
+        exchange.response_id = f"{api.id_prefix}{digest[:20]}{self._seen[digest]:04d}"
         if attempt == 0:
             self._seen[digest] += 1
-        return exchange, digest
+        return exchange
 
     def _think(self, api: Api, exchange: Exchange) -> None:
         total, prefix, prefix_tokens = api.wire.count_input(exchange)
@@ -129,14 +131,14 @@ class Provider:
             usage.reasoning = exchange.chance("reasoning").randrange(40, 160)
         usage.output = -(-len(said) // 4) + usage.reasoning
 
-    async def _send(self, api: Api, exchange: Exchange, digest: str, pace: _Pace) -> Response:
+    async def _send(self, api: Api, exchange: Exchange, pace: _Pace) -> Response:
         model, chance = MODELS[exchange.model], exchange.chance("latency")
         factor = chance.lognormvariate(0, 0.25) * (4 if chance.random() < 0.02 else 1)
         first_s = (model.first_token_s + exchange.usage.reasoning * model.per_token_s) * factor
         spoken = exchange.usage.output - exchange.usage.reasoning
         processing_s = first_s if exchange.stream else first_s + spoken * model.per_token_s * factor
         headers = self._headers(api, exchange, processing_s)
-        self._remember(api, exchange, digest, 200, headers)
+        self._remember(api, exchange, 200, headers, None if exchange.stream else processing_s + NETWORK_S)
         headers |= await pace.delay(processing_s + NETWORK_S)
         if exchange.stream:
             events = _stream(api, exchange, pace, model.per_token_s * factor)
@@ -144,14 +146,14 @@ class Provider:
         whole = api.wire.embeddings(exchange) if api.endpoint == "embeddings" else api.wire.body(exchange)
         return JSONResponse(whole, headers=headers)
 
-    async def _fail(self, api: Api, exchange: Exchange, digest: str, error: tuple[Any, ...], pace: _Pace) -> Response:
+    async def _fail(self, api: Api, exchange: Exchange, error: tuple[Any, ...], pace: _Pace) -> Response:
         status, kind, code, message, retry_after_s = error
-        headers = self._headers(api, exchange, 0.02)
+        headers = self._headers(api, exchange, REFUSAL_S)
         if retry_after_s:
             headers["retry-after"] = str(retry_after_s)
         exchange.response_id = ""
-        self._remember(api, exchange, digest, status, headers)
-        headers |= await pace.delay(0.02 + NETWORK_S)
+        self._remember(api, exchange, status, headers, REFUSAL_S + NETWORK_S)
+        headers |= await pace.delay(REFUSAL_S + NETWORK_S)
         body = api.wire.error_body(kind, code, message.format(model=exchange.model), _request_id(headers))
         return JSONResponse(body, status, headers=headers)
 
@@ -168,7 +170,14 @@ class Provider:
         result: dict[str, str] = api.wire.headers(request_id, processing_s, (3999 - used, 1_990_000 - 1_250 * used))
         return result
 
-    def _remember(self, api: Api, exchange: Exchange, digest: str, status: int, headers: dict[str, str]) -> None:
+    def _remember(
+        self,
+        api: Api,
+        exchange: Exchange,
+        status: int,
+        headers: dict[str, str],
+        seconds: float | None,
+    ) -> None:
         usage = exchange.usage
         self.ledger.append(
             Entry(
@@ -179,12 +188,13 @@ class Provider:
                 stream=exchange.stream,
                 request_id=_request_id(headers),
                 response_id=exchange.response_id if api.endpoint != "embeddings" else "",
-                body_hash=digest,
+                body_hash=exchange.body_hash,
                 at=exchange.at.timestamp(),
                 input_tokens=usage.input + usage.cache_read + usage.cache_write,
                 cache_read_tokens=usage.cache_read,
                 cache_write_tokens=usage.cache_write,
                 output_tokens=usage.output,
+                seconds=seconds,
             )
         )
 
@@ -223,13 +233,15 @@ def build_app(provider: Provider) -> Starlette:
     return Starlette(routes=[*map(route, APIS), Route("/_emulator/ledger", ledger)])
 
 
-def _choose_error(api: Api, exchange: Exchange, digest: str) -> tuple[Any, ...] | None:
+def _choose_error(api: Api, exchange: Exchange) -> tuple[Any, ...] | None:
     """Return the planted error for this attempt, if it is to fail; some requests fail at every attempt."""
-    fate = draw("error", digest, exchange.seen_before if exchange.attempt == 0 else exchange.seen_before - 1)
+    fate = draw(
+        "error", exchange.body_hash, exchange.seen_before if exchange.attempt == 0 else exchange.seen_before - 1
+    )
     if fate >= ERRORS["share"] or (exchange.attempt > 0 and fate >= ERRORS["share"] * ERRORS["persistent"]):
         return None
     kinds: tuple[tuple[Any, ...], ...] = api.wire.ERROR_KINDS
-    return kinds[int(draw("kind", digest) * len(kinds))]
+    return kinds[int(draw("kind", exchange.body_hash) * len(kinds))]
 
 
 async def _stream(api: Api, exchange: Exchange, pace: _Pace, per_token_s: float) -> AsyncIterator[bytes]:
