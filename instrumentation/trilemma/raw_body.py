@@ -1,23 +1,14 @@
 """Own the reading of a body whose bytes a user takes past the SDK's parser: JSON, or server-sent events."""
 
-import json
 from typing import Any
 
 from trilemma import guard
 from trilemma.engine import Call
+from trilemma.record import read_json
 
-__all__ = ["RawBody", "read_json"]
+__all__ = ["RawBody"]
 
 _MAX_BYTES = 32 * 1024 * 1024  # a larger body is not kept: its span lacks what only the body says
-
-
-def read_json(content: bytes) -> dict[str, Any]:
-    """Parse a response body; what is no JSON object is empty."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 class RawBody:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trilemma.price import price_call
-from trilemma.record import converter
+from trilemma.record import converter, read_json
 
 if TYPE_CHECKING:
     from trilemma.engine import Call
@@ -56,6 +56,8 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
     else:
         call.note_request(getattr(error, "request", None))
     body = getattr(error, "body", None)
+    if body is None and response is not None and response.is_closed:  # openai before 1.2
+        body = read_json(response.content)
     for path in call.target.endpoint.provider.error_types:
         value = body
         for key in path.split("."):

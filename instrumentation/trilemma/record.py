@@ -12,13 +12,14 @@ A source says where in a body a value is::
 A value of another type than the registry's, and a null, are left out: absent means unknown.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from trilemma.registry import fields
 
-__all__ = ["Body", "Reader", "Source", "compile_reader", "converter"]
+__all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "read_json"]
 
 Body: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Body, dict[str, Any]], None]
@@ -58,6 +59,15 @@ def compile_reader(table: Mapping[str, Source]) -> Reader:
     exec(compile(text, "<trilemma reader>", "exec"), names)  # noqa: S102  # made of our own tables
     reader: Reader = names["read"]
     return reader
+
+
+def read_json(content: bytes) -> dict[str, Any]:
+    """Parse a response body; what is no JSON object is empty."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def converter(name: str) -> Callable[[Any], Any]:

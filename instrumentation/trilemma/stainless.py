@@ -216,13 +216,11 @@ def _stream(original: Callable[..., Any], follow_stream: Callable[..., Any]) -> 
         call = getattr(getattr(self, "response", None), _CALL, None)
         if call is None or call.chunks is None:
             return original(self)
-        # On a copy: a generator that holds the stream which holds it leaves a dropped stream to the garbage
-        # collector, and its span open until then. anthropic does the same since 2.0.
-        twin = copy.copy(self)
-        twin._client = _Recorder(self._client, call)  # noqa: SLF001
-        inner = original(twin)
-        call.note_reader(inner)
-        return follow_stream(inner, call)
+        followed = _follow(self, original, follow_stream, call)
+        if followed is None:
+            call.end()  # a bug of ours lost sight of the stream: better a short span than one that stays open
+            return original(self)
+        return followed
 
     return __stream__
 
@@ -235,6 +233,17 @@ def _start_native_span(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(*args, **kwargs)
 
     return start_native_span
+
+
+@guard.guarded
+def _follow(stream: Any, original: Callable[..., Any], follow_stream: Callable[..., Any], call: Call) -> Any:
+    # On a copy: a generator that holds the stream which holds it leaves a dropped stream to the garbage collector, and
+    # its span open until then. anthropic does the same since 2.0.
+    twin = copy.copy(stream)
+    twin._client = _Recorder(stream._client, call)  # noqa: SLF001
+    inner = original(twin)
+    call.note_reader(inner)
+    return follow_stream(inner, call)
 
 
 class _Recorder:

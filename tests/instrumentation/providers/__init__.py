@@ -1,0 +1,1 @@
+"""Test the provider SDKs under instrumentation."""

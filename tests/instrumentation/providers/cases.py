@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TOOL_PARAMETERS = {"type": "object", "properties": {"id": {"type": "integer"}}}
 
@@ -28,12 +29,22 @@ class Case:
         """Return the SDK."""
         return importlib.import_module(self.sdk)
 
-    def find(self, client: Any, *, raw: str = "") -> Any:
-        """Return the bound method, or its variant: with_raw_response, with_streaming_response."""
+    def find(self, client: Any, *, raw: str = "") -> Callable[..., Any]:
+        """Return the bound method, or its variant: with_raw_response, with_streaming_response.
+
+        What an old SDK does not know by name yet goes to it as `extra_body`, as its users would do it.
+        """
         *owners, method = self.path.split(".")
         for owner in owners:
             client = getattr(client, owner)
-        return getattr(getattr(client, raw) if raw else client, method)
+        known = inspect.signature(getattr(client, method)).parameters
+        call = getattr(getattr(client, raw) if raw else client, method)
+
+        def send(**arguments: Any) -> Any:
+            extra = {name: arguments.pop(name) for name in list(arguments) if name not in known}
+            return call(**arguments, **({"extra_body": extra} if extra else {}))
+
+        return send
 
     def is_here(self) -> bool:
         """Tell whether the installed SDK has this endpoint."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
 from trilemma.registry import attribute
 
 if TYPE_CHECKING:
@@ -159,7 +158,9 @@ def _call(method: Any, body: dict[str, Any]) -> Outcome:
     arguments = {name: value for name, value in body.items() if name in known}
     extra = {name: value for name, value in body.items() if name not in known}
     # A request that the SDK would refuse unsent is sent all the same: the recording says what came back.
-    missing = {name: None for name, kind in known.items() if kind.default is kind.empty and kind.kind == kind.KEYWORD_ONLY}
+    missing = {
+        name: None for name, kind in known.items() if kind.default is kind.empty and kind.kind == kind.KEYWORD_ONLY
+    }
     arguments = {**missing, **arguments, "timeout": 60}
     outcome = Outcome()
     try:

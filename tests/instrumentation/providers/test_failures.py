@@ -52,7 +52,7 @@ def test_no_connection(traced: Traced, case: Case) -> None:
 
 
 def test_retries(traced: Traced, case: Case) -> None:
-    """Each attempt that the SDK repeats is an event with its status or error and its wait, and the sums are attributes."""
+    """Each attempt is an event with its status or error and the wait after it; the sums are attributes."""
     again = {"retry-after": "2"}
     client = traced.client(
         case, reply_error(case.name, 429, headers=again), REFUSED, reply_whole(case.name), max_retries=3

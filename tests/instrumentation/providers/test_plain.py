@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tests.instrumentation.providers.cases import CHAT, MESSAGES, RESPONSES
-from tests.instrumentation.providers.conftest import is_error
-from tests.instrumentation.providers.wire import reply_error, reply_stream, reply_whole
+from tests.instrumentation.providers.wire import reply_stream, reply_whole
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -33,8 +28,8 @@ def test_whole_span(traced: Traced, case: Case) -> None:
 
 def test_whole_span_of_stream(traced: Traced, streamed: Case) -> None:
     """A stream read to its end leaves exactly the span that its file shows."""
-    with streamed.find(traced.client(streamed, reply_stream(streamed.name)))(**streamed.arguments, stream=True) as stream:
-        assert len(list(stream)) > 5
+    stream = streamed.find(traced.client(streamed, reply_stream(streamed.name)))(**streamed.arguments, stream=True)
+    assert len(list(stream)) > 5
     name = f"{streamed.name}.stream"
     assert to_json(traced.span()) == load_span(name, traced.span())
 
@@ -59,7 +54,9 @@ def load_span(name: str, actual: ReadableSpan) -> dict[str, Any]:
 def to_json(span: ReadableSpan) -> dict[str, Any]:
     """Return a span as its file holds it: all but the resource and what differs by SDK version."""
     attributes = {
-        key: value for key, value in (span.attributes or {}).items() if key not in {"trilemma.request.hash", "trilemma.cost.price_table.version"}
+        key: value
+        for key, value in (span.attributes or {}).items()
+        if key not in {"trilemma.request.hash", "trilemma.cost.price_table.version"}
     }
     assert span.kind is SpanKind.CLIENT
     assert span.instrumentation_scope is not None

@@ -23,7 +23,10 @@ def raw(traced: Traced, case: Case, reply: Any, kind: str, **arguments: Any) -> 
 def require_streaming_response(case: Case) -> None:
     """Skip where the SDK is older than with_streaming_response."""
     try:
-        case.find(case.import_sdk().OpenAI(api_key="k") if case.sdk == "openai" else case.import_sdk().Anthropic(api_key="k"), raw="with_streaming_response")
+        case.find(
+            case.import_sdk().OpenAI(api_key="k") if case.sdk == "openai" else case.import_sdk().Anthropic(api_key="k"),
+            raw="with_streaming_response",
+        )
     except AttributeError:
         pytest.skip(f"{case.sdk} {case.import_sdk().__version__} has no with_streaming_response")
 

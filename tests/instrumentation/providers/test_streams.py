@@ -10,7 +10,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from trilemma.dropped import end_late
 
+from tests.instrumentation.providers.cases import CHAT, MESSAGES
 from tests.instrumentation.providers.conftest import is_error
 from tests.instrumentation.providers.wire import Reply, reply_stream
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 def open_stream(traced: Traced, case: Case, **options: Any) -> Any:
     """Open a stream."""
     return case.find(traced.client(case, reply_stream(case.name, **options)))(**case.arguments, stream=True)
+
+
+def close(stream: Any) -> None:
+    """Close a stream; those of the oldest SDKs have only their response to close."""
+    getattr(stream, "close", stream.response.close)()
 
 
 async def open_async_stream(traced: Traced, case: Case, **options: Any) -> Any:
@@ -77,8 +84,6 @@ def test_never_read_and_dropped(traced: Traced, streamed: Case) -> None:
     del stream
     gc.collect()  # httpx before httpx2 keeps a response and its stream in a cycle
     traced.client(streamed, Reply()).close()
-    from trilemma.dropped import end_late
-
     end_late()
     assert traced.record()["stream_end"] == "abandoned"
     assert traced.record()["chunk_count"] is None
@@ -88,7 +93,7 @@ def test_closed(traced: Traced, streamed: Case) -> None:
     """Closing a stream ends its span at once, without error, with what was seen."""
     stream = open_stream(traced, streamed)
     next(iter(stream))
-    stream.close()
+    close(stream)
     assert traced.record()["stream_end"] == "closed"
     assert traced.record()["response_id"] == streamed.response_id
     assert not is_error(traced.span())
@@ -96,6 +101,11 @@ def test_closed(traced: Traced, streamed: Case) -> None:
 
 def test_left_with_block(traced: Traced, streamed: Case) -> None:
     """Leaving the with block of a stream early closes it."""
+    if not hasattr(open_stream(traced, streamed), "__enter__"):
+        pytest.skip(f"streams of {streamed.sdk} {streamed.import_sdk().__version__} are no context managers")
+    gc.collect()
+    end_late()
+    traced.exporter.clear()
     with open_stream(traced, streamed) as stream:
         next(iter(stream))
     assert traced.record()["stream_end"] == "closed"
@@ -104,7 +114,7 @@ def test_left_with_block(traced: Traced, streamed: Case) -> None:
 def test_failed_midway(traced: Traced, streamed: Case) -> None:
     """A connection that breaks gives the user's exception and a span with ERROR, its type, and what was seen."""
     stream = open_stream(traced, streamed, fails_after=4)
-    with pytest.raises(Exception, match="broken|onnection") as caught:
+    with pytest.raises(Exception, match=r"broken|onnection") as caught:
         list(stream)
     span, record = traced.span(), traced.record()
     assert is_error(span)
@@ -115,12 +125,10 @@ def test_failed_midway(traced: Traced, streamed: Case) -> None:
 
 def test_input_tokens_survive_an_early_end(traced: Traced) -> None:
     """Anthropic's first event counts the input: an early end keeps that, and takes no placeholder for the output."""
-    from tests.instrumentation.providers.cases import MESSAGES
-
     stream = open_stream(traced, MESSAGES)
     for _ in zip(range(4), stream, strict=False):
         pass
-    stream.close()
+    close(stream)
     record = traced.record()
     assert record["input_tokens"] == 100
     assert record["output_tokens"] is None
@@ -142,8 +150,6 @@ async def test_async_broken_out_of(traced: Traced, streamed: Case) -> None:
     gc.collect()
     for _ in range(5):
         await asyncio.sleep(0)
-    from trilemma.dropped import end_late
-
     end_late()
     assert traced.record()["stream_end"] in {"abandoned", "closed"}
     assert not is_error(traced.span())
@@ -153,7 +159,7 @@ async def test_async_closed(traced: Traced, streamed: Case) -> None:
     """Closing an async stream ends its span at once."""
     stream = await open_async_stream(traced, streamed)
     async for _ in stream:
-        await stream.close()
+        await (stream.close() if hasattr(stream, "close") else stream.response.aclose())
         break
     assert traced.record()["stream_end"] == "closed"
 
@@ -178,7 +184,7 @@ async def test_async_cancelled(traced: Traced, streamed: Case) -> None:
 async def test_async_failed(traced: Traced, streamed: Case) -> None:
     """An async connection that breaks leaves a span with ERROR."""
     stream = await open_async_stream(traced, streamed, fails_after=4)
-    with pytest.raises(Exception, match="broken|onnection"):
+    with pytest.raises(Exception, match=r"broken|onnection"):
         [chunk async for chunk in stream]
     assert is_error(traced.span())
 
@@ -191,13 +197,11 @@ def test_stays_the_users_object(traced: Traced, streamed: Case) -> None:
     assert stream.response.status_code == 200
     chunk = next(stream)
     assert type(chunk).__module__.startswith(f"{streamed.sdk}.types")
-    stream.close()
+    close(stream)
 
 
 def test_long_stream_folds_all(traced: Traced) -> None:
     """A stream of more chunks than are folded at a time is read whole."""
-    from tests.instrumentation.providers.cases import CHAT
-
     reply = reply_stream(CHAT.name)
     assert reply.events is not None
     reply.events[2:2] = [reply.events[1]] * 1000
