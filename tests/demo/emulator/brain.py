@@ -98,11 +98,12 @@ def _reply(exchange: Exchange, right: bool) -> Answer:
 
 def _summary(exchange: Exchange, right: bool) -> Answer:
     issue = exchange.user.split("\n")[0][:80].strip()
-    facts = {"issue": issue, "sentiment": "neutral" if draw(exchange.user) < 0.6 else "unhappy"}
-    if right or draw("how", exchange.user) < 0.7:
-        facts |= {"resolution": "answered and closed"} if right else {}
-        return Answer(json.dumps(facts))
-    return Answer(f"The customer wrote about this: {issue}. The case was answered and is closed.")
+    sentiment = "neutral" if draw(exchange.user) < 0.6 else "unhappy"
+    single_quotes = not right and draw("how", exchange.user) < 0.3
+    # Wrong answers are as long as right ones, so that quality is all that changes when there are more of them.
+    key = "resolution" if right or single_quotes else "conclusion"
+    text = json.dumps({"issue": issue, "sentiment": sentiment, key: "answered and closed"})
+    return Answer(text.replace('"', "'") if single_quotes else text)
 
 
 def _chat(exchange: Exchange, right: bool) -> Answer:
