@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 UV := $(BIN)/uv pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench collector clean
+.PHONY: help setup demo test lint format bench calibrate collector clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ format: $(VENV)/.installed ## Let ruff lay out the code
 
 bench: $(VENV)/.installed ## Measure overhead, receiver speed and storage against peers and floors
 	@$(BIN)/python -m tests.bench
+
+calibrate: $(VENV)/.installed ## Prove the statistics by ten thousand replays each and write the table
+	@$(BIN)/python -m tests.analysis.stats.calibrate
 
 collector: $(VENV)/.installed ## Build the OpenTelemetry Collector with the official builder (needs Go >= 1.26)
 	@$(BIN)/python -m trilemma_collector.build

@@ -36,6 +36,7 @@ class Runs:
     request_hash: ArrayLike = ""
     error: ArrayLike = ""
     currency: ArrayLike = "USD"
+    service: ArrayLike = "shop"
     extra: dict[str, Any] = field(default_factory=dict)
     """More attributes of the task and what is beneath, e.g. ``gen_ai.prompt.version``."""
 
@@ -69,43 +70,37 @@ def add_runs(store: Store, runs: Runs, *, prefix: str = "r") -> None:
         "error.type": _spread(runs.error, n),
     }
     task = {**shared, "trilemma.task.outcome": _spread(runs.outcome, n)}
-    names = _spread(runs.task, n)
-    _insert(store, runs, ids, "t", names, "Internal", "trilemma", task)
-    _insert(store, runs, ids, "c", [f"chat {m}" for m in call["gen_ai.request.model"]], "Client", "trilemma", call)
+    _insert(store, _describe_spans(runs, ids, task))
+    _insert(store, _describe_spans(runs, ids, call, child=True))
 
 
-def _insert(
-    store: Store,
-    runs: Runs,
-    ids: list[str],
-    span: str,
-    names: list[str],
-    kind: str,
-    scope: str,
-    attributes: dict[str, list[str]],
-) -> None:
+def _describe_spans(runs: Runs, ids: list[str], attributes: dict[str, list[str]], *, child: bool = False) -> pa.Table:
+    """Return one span per run in the exporter's columns: the task's, or the call beneath it."""
     n = runs.n
     duration = np.broadcast_to(np.asarray(runs.duration_s, dtype=float), n)
     started = np.broadcast_to(np.asarray(runs.started_ns, dtype=np.int64), n)
-    failed = _spread(runs.error, n)
     keys = list(attributes)
     maps = [[(k, v) for k, v in zip(keys, row, strict=True) if v] for row in zip(*attributes.values(), strict=True)]
-    table = pa.table(
+    names = [f"chat {m}" for m in attributes["gen_ai.request.model"]] if child else _spread(runs.task, n)
+    return pa.table(
         {
             "Timestamp": pa.array(started, pa.timestamp("ns", "UTC")),
             "TraceId": ids,
-            "SpanId": [f"{span}{i}" for i in ids],
-            "ParentSpanId": [""] * n if span == "t" else [f"t{i}" for i in ids],
+            "SpanId": [f"{'c' if child else 't'}{i}" for i in ids],
+            "ParentSpanId": [f"t{i}" if child else "" for i in ids],
             "SpanName": names,
-            "SpanKind": [kind] * n,
-            "ServiceName": ["shop"] * n,
-            "ScopeName": [scope] * n,
+            "SpanKind": ["Client" if child else "Internal"] * n,
+            "ServiceName": _spread(runs.service, n),
+            "ScopeName": ["trilemma"] * n,
             "SpanAttributes": pa.array(maps, LABELS),
             "Duration": pa.array(np.round(np.nan_to_num(duration) * 1e9).astype(np.uint64)),
-            "StatusCode": ["Error" if f else "Unset" for f in failed],
+            "StatusCode": ["Error" if f else "Unset" for f in _spread(runs.error, n)],
         }
     )
-    store.insert_arrow("otel_traces", table)
+
+
+def _insert(store: Store, spans: pa.Table) -> None:
+    store.insert_arrow("otel_traces", spans)
 
 
 def _spread(value: ArrayLike, n: int) -> list[str]:

@@ -42,6 +42,8 @@ class Drift:
     combination: str
     side: str
     at: datetime
+    until: datetime | None
+    """When it went back; None for a change that lasts."""
     change: Change
     p_value: float
     effect: Estimate
@@ -84,10 +86,12 @@ def find_drifts(rows: Sequence[dict[str, Any]], width_s: int, confidence: float)
     for (key, side, series, change, lines), p in zip(candidates, p_values, strict=True):
         p_value = min(1.0, float(p) * CLAIM_FAMILIES)
         if p_value <= 1 - confidence:
-            at = datetime.fromtimestamp(lines[change.index]["bucket"] * width_s, UTC)
+            at = datetime.fromtimestamp(lines[change.start]["bucket"] * width_s, UTC)
+            until = None if change.lasts else datetime.fromtimestamp(lines[change.stop]["bucket"] * width_s, UTC)
             effect = _measure_effect(side, series, change, confidence)
             rising = change.after > change.before
-            drifts.append(Drift(*key, side, at, change, p_value, effect, worse=rising != (side == "quality")))
+            worse = rising != (side == "quality")
+            drifts.append(Drift(*key, side, at, until, change, p_value, effect, worse))
     return drifts
 
 
@@ -128,11 +132,11 @@ def _measure_effect(side: str, series: Series, change: Change, confidence: float
 
     The interval is that of two periods at a known time; that the time was searched for makes it somewhat too narrow.
     """
-    at, n = change.index, int(change.n_before + change.n_after)
+    n = int(change.n_before + change.n_after)
     if side == "quality":
-        won, known = series.total, series.n
-        interval = newcombe(won[:at].sum(), known[:at].sum(), won[at:].sum(), known[at:].sum(), confidence)
-        return to_estimate(interval, n, "share", "Newcombe, before and after")
+        won = (change.before * change.n_before, change.after * change.n_after)
+        interval = newcombe(won[0], change.n_before, won[1], change.n_after, confidence)
+        return to_estimate(interval, n, "share", "Newcombe, after minus before")
     shift = change.after - change.before
     error = math.sqrt(float(series.variance) * (1 / change.n_before + 1 / change.n_after))
     reach = float(stats.norm.isf((1 - confidence) / 2)) * error
@@ -143,7 +147,8 @@ def _measure_effect(side: str, series: Series, change: Change, confidence: float
 def _report(one: Drift, label: str, width_s: int) -> Finding:
     noun = {"quality": "success rate", "latency": "typical latency", "cost": "typical cost per run"}[one.side]
     direction = "rose" if one.change.after > one.change.before else "fell"
-    when = one.at.strftime("%Y-%m-%d %H:%M UTC")
+    when = _say_time(one.at) if one.until is None else f"{_say_time(one.at)} and went back about {_say_time(one.until)}"
+    rest, part = ("before", "from then on") if one.until is None else ("outside", "in that time")
     return Finding(
         id=identify(KIND, one.task, one.combination, one.side),
         kind=KIND,
@@ -151,24 +156,35 @@ def _report(one: Drift, label: str, width_s: int) -> Finding:
         where=label,
         title=f"{one.task}: {noun} of {label} {direction} about {when}",
         what=(
-            f"Before, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)} runs; from then on, "
-            f"{_say(one.side, one.change.after)} over {say_count(one.change.n_after)}: {say_change(one.effect)} "
-            f"(p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). The time is "
+            f"{part.capitalize()}, {_say(one.side, one.change.after)} over {say_count(one.change.n_after)} runs; "
+            f"{rest}, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)}: {say_change(one.effect)} "
+            f"(p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). Times are "
             f"known to about {_say_width(width_s)}. The combination, its model names and prompt, stayed the same."
         ),
         verdict=Verdict.ACT if one.worse else Verdict.DONT,
         evidence=Evidence(
             n=int(one.change.n_before + one.change.n_after), unit="runs", questions=("series",), p_value=one.p_value
         ),
-        effects=(Effect(side=one.side, what=f"{noun}, after to before", estimate=one.effect),),
+        effects=(Effect(side=one.side, what=f"{noun}, change {part}", estimate=one.effect),),
         risk="The inputs may have changed rather than the provider: compare what was asked before and after.",
-        change=(
-            f"Find out what changed about {when}: the provider's model, the inputs, the evaluator, or your release."
-            if one.worse
-            else "Nothing: this is to the better. Figures from before that time no longer hold."
-        ),
+        change=_name_change(one),
         verification="Run the same inputs again and compare with their outcomes from before.",
     )
+
+
+def _name_change(one: Drift) -> str:
+    if not one.worse:
+        return "Nothing: this is to the better. Figures from the other time do not hold for it."
+    if one.until is not None:
+        return f"Find out what was wrong from {_say_time(one.at)} to {_say_time(one.until)}, and alert on it."
+    return (
+        f"Find out what changed about {_say_time(one.at)}: the provider's model, the inputs, the evaluator, or your "
+        "release. Figures from before no longer hold."
+    )
+
+
+def _say_time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _say(side: str, value: float) -> str:

@@ -1,0 +1,1 @@
+"""Own the tests of the store client and the SQL questions."""

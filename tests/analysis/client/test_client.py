@@ -131,7 +131,7 @@ def test_environment_names_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_directory_of_another_process(tmp_path: Path) -> None:
     """A directory that another process owns is refused with the way to reach that process."""
-    code = f"import chdb.session, sys; s = chdb.session.Session({str(tmp_path)!r}); print('up', flush=True); sys.stdin.read()"
+    code = f"import chdb.session as c, sys; s = c.Session({str(tmp_path)!r}); print('up', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"

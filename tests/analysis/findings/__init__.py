@@ -1,0 +1,1 @@
+"""Own the tests of the findings, on planted truths and on nothing at all."""

@@ -1,0 +1,1 @@
+"""Own the tests of the report, from rows to bytes."""

@@ -1,0 +1,1 @@
+"""Own the proof of the statistics, by simulation and by published figures."""

@@ -1,0 +1,29 @@
+"""Hold each method to its claim: what it says happens 95 % (or at most 5 %) of the time does, on planted truth."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from tests.analysis.stats.scenarios import SCENARIOS, Scenario
+
+REPLAYS = 1000
+NOISE = 3.0  # standard errors of a thousand replays that a true 95 % (or 5 %) may stray
+
+
+@pytest.mark.parametrize(
+    ("scenario", "n"),
+    [
+        pytest.param(scenario, n, id=f"{scenario.method}: {scenario.truth} [{n}]")
+        for scenario in SCENARIOS
+        for n in scenario.sizes
+    ],
+)
+def test_method_keeps_its_promise(scenario: Scenario, n: int) -> None:
+    """Over a thousand replays of a planted truth, a method covers it, or claims falsely, as often as it says."""
+    rng = np.random.default_rng(zlib.crc32(f"{scenario.method}{scenario.truth}{n}".encode()))
+    share = float(scenario.run(rng, n, REPLAYS).mean())
+    error = NOISE * np.sqrt(0.05 * 0.95 / REPLAYS)
+    assert scenario.least - error <= share <= scenario.most + error
