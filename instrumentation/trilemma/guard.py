@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["caught", "guarded", "raise_errors"]
+__all__ = ["ODD_SHAPE", "caught", "guarded", "raise_errors"]
+
+ODD_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a body raises that is not of the shape its provider documents: no bug of ours, and no news."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -9,7 +9,8 @@ A source says where in a body a value is::
     ("max_completion_tokens", "max_tokens")   the first of these that is there
     a function of the body           for what no path can say
 
-A value of another type than the registry's, and a null, are left out: absent means unknown.
+A value of another type than the registry's, a null, and what a function fails to find are left out: absent means
+unknown.
 """
 
 import json
@@ -17,6 +18,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from trilemma.guard import ODD_SHAPE
 from trilemma.registry import fields
 
 __all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "read_json"]
@@ -46,7 +48,7 @@ def compile_reader(table: Mapping[str, Source]) -> Reader:
     for name, source in table.items():
         names[f"convert_{name}"] = converter(name)
         if callable(source):
-            names[f"get_{name}"] = source
+            names[f"get_{name}"] = _skip_odd(source)
             lines += [f"    v = get_{name}(body)", *_write_keep(name, "    ")]
             continue
         for rank, path in enumerate((source,) if isinstance(source, str) else source):
@@ -73,6 +75,16 @@ def read_json(content: bytes) -> dict[str, Any]:
 def converter(name: str) -> Callable[[Any], Any]:
     """Return the function that gives a value as the registry's type of the concept `name`, or None."""
     return _CONVERTERS[fields()[name].type]
+
+
+def _skip_odd(source: Callable[[Body], Any]) -> Callable[[Body], Any]:
+    def get(body: Body) -> Any:
+        try:
+            return source(body)
+        except ODD_SHAPE:
+            return None
+
+    return get
 
 
 class _Level:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from trilemma.registry import attribute
+
+from tests.instrumentation.providers.wire import find_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,11 @@ METHODS = {
     "openai.embeddings": ("openai", "embeddings.create"),
     "openai.completions": ("openai", "completions.create"),
     "anthropic.messages": ("anthropic", "messages.create"),
+}
+# Why a record is left out. Also those to Anthropic's /v1/complete, filed under its messages: SDKs of today have no such
+# method.
+LEFT_OUT = {
+    "6bf6f73ec86ec4ea": "a completion stream of 2023 that the SDK itself cannot parse (JSONDecodeError without us too)",
 }
 _CLIENTS = {"openai": "OpenAI", "anthropic": "Anthropic"}
 
@@ -60,6 +64,7 @@ def load_records(shared: Path, endpoint: str) -> Iterator[dict[str, Any]]:
         for line in lines:
             record = json.loads(line)
             asks = record["method"] == "POST" and isinstance(record["request_body"], dict)
+            asks = asks and record["id"] not in LEFT_OUT and not record["url"].endswith("/complete")
             if record["endpoint"] == endpoint and record["provider"] == provider and asks:
                 yield record
 
@@ -67,26 +72,12 @@ def load_records(shared: Path, endpoint: str) -> Iterator[dict[str, Any]]:
 def has_method(endpoint: str) -> bool:
     """Tell whether the installed SDK has the endpoint's method."""
     sdk, path = METHODS[endpoint]
-    client = make_client(importlib.import_module(sdk), None, "http://127.0.0.1:1")
+    client = getattr(importlib.import_module(sdk), _CLIENTS[sdk])(api_key="k")
     try:
         _find_method(client, path)
     except AttributeError:
         return False
     return True
-
-
-def find_http(sdk: Any) -> Any:
-    """Return the HTTP library the SDK is built on: httpx or httpx2."""
-    base = importlib.import_module(f"{sdk.__name__}._base_client")
-    return getattr(base, "httpx2", None) or base.httpx
-
-
-def make_client(sdk: Any, transport: Any, base_url: str, **options: Any) -> Any:
-    """Make a client whose requests go to `transport`."""
-    http = find_http(sdk)
-    client_class = getattr(sdk, _CLIENTS[sdk.__name__])
-    http_client = http.Client(transport=transport, trust_env=False)
-    return client_class(api_key="k", base_url=base_url, http_client=http_client, **{"max_retries": 0, **options})
 
 
 def send(shared: Path, record: dict[str, Any]) -> Outcome:
@@ -95,23 +86,15 @@ def send(shared: Path, record: dict[str, Any]) -> Outcome:
     sdk_name, path = METHODS[record["endpoint"]]
     sdk = importlib.import_module(sdk_name)
     transport = replay.ReplayTransport([record], http=find_http(sdk))
-    with make_client(sdk, transport, replay.base_url(record, sdk=sdk_name)) as client:
+    http = find_http(sdk)
+    client_class = getattr(sdk, _CLIENTS[sdk_name])
+    with client_class(
+        api_key="k",
+        base_url=replay.base_url(record, sdk=sdk_name),
+        http_client=http.Client(transport=transport, trust_env=False),
+        max_retries=0,
+    ) as client:
         return _call(_find_method(client, path), record["request_body"])
-
-
-class Recorder:
-    """Collect spans."""
-
-    def __init__(self) -> None:
-        self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-
-    def take(self) -> list[ReadableSpan]:
-        """Return the spans ended since the last time."""
-        spans = list(self._exporter.get_finished_spans())
-        self._exporter.clear()
-        return spans
 
 
 def compare(record: dict[str, Any], span: ReadableSpan) -> dict[str, tuple[Any, Any]]:
@@ -139,8 +122,15 @@ def expect(record: dict[str, Any]) -> dict[str, Any]:
         "finish_reasons": _strings(said["finish_reasons"]),
         "tool_call_names": _strings([call["name"] for call in calls]),
         "tool_call_ids": _strings([call["id"] for call in calls]),
-        "error_type": said["error_type"] if said["is_error"] else None,
+        # Where the provider gave no type of its own, ours is the SDK's exception.
+        "error_type": said["error_type"] if said["error_type"] or not said["is_error"] else _name_error(record),
     }
+
+
+def _name_error(record: dict[str, Any]) -> str:
+    return {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError"}.get(
+        record["status"], "InternalServerError"
+    )
 
 
 def _strings(values: list[Any] | None) -> tuple[str, ...] | None:
@@ -166,14 +156,9 @@ def _call(method: Any, body: dict[str, Any]) -> Outcome:
     try:
         result = method(**arguments, extra_body=extra or None)
         if body.get("stream"):
-            outcome.chunks.extend(to_plain(chunk) for chunk in result)
+            outcome.chunks.extend(repr(chunk) for chunk in result)
         else:
-            outcome.result = to_plain(result)
+            outcome.result = repr(result)
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.error = type(error).__name__
     return outcome
-
-
-def to_plain(value: Any) -> Any:
-    """Return an SDK object as plain data."""
-    return repr(value)
