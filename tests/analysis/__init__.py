@@ -1,0 +1,1 @@
+"""Own the tests of the analysis, and what they share."""
