@@ -114,11 +114,9 @@ def test_manifests_pin_one_release() -> None:
         assert versions <= {"v0.161.0", "v1.67.0"}
 
 
-def test_gateway_lists_decision_spans_once_in_three_places() -> None:
-    """What is kept at once, what is not kept twice and what makes a trace be kept are the same spans."""
+def test_gateway_knows_decision_spans_by_one_condition() -> None:
+    """What is kept at once and what is marked as kept are the same spans: none is stored twice, none is lost."""
     processors = read_yaml("gateway.yaml")["processors"]
-    dropped = processors["filter/drop_decisions"]["trace_conditions"]
-    [kept] = processors["filter/keep_decisions"]["trace_conditions"]
-    policies = {policy["name"]: policy for policy in processors["tail_sampling"]["policies"]}
-    assert policies["llm-or-task"]["ottl_condition"]["span"] == dropped
-    assert [kept.removeprefix("not ")] == dropped
+    [others] = processors["filter/keep_decisions"]["trace_conditions"]
+    [marking] = processors["transform/mark_decisions"]["trace_statements"]
+    assert [others.removeprefix("not ")] == marking["conditions"]
