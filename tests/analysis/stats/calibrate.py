@@ -22,8 +22,8 @@ TABLE = Path(__file__).parents[3] / "analysis" / "calibration.md"
 HEAD = f"""# Calibration
 
 Made by `make calibrate`: each line is a planted truth, replayed {REPLAYS:,} times at n = {", ".join(map(str, SIZES))}.
-Coverage is the share of 95 % intervals that hold the truth; an error is the share of replays with a false claim where 5 %
-are allowed. The simulation itself is uncertain by {NOISE * np.sqrt(0.05 * 0.95 / REPLAYS) * 100:.2f} points (three
+Coverage is the share of 95 % intervals that hold the truth; an error is the share of replays with a false claim where
+5 % are allowed. The simulation itself is uncertain by {NOISE * np.sqrt(0.05 * 0.95 / REPLAYS) * 100:.2f} points (three
 standard errors). **Bold**: outside what is promised by more than that. The scenarios are
 `tests/analysis/stats/scenarios.py`; `make test` runs each a thousand times.
 
