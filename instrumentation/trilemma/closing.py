@@ -16,18 +16,20 @@ from trilemma import guard
 if TYPE_CHECKING:
     from types import FrameType
 
+    from trilemma.delivery import Delivery
+
 __all__ = ["close_all", "close_at_exit", "close_on_sigterm", "flush"]
 
 EXIT_LIMIT_S = 4.0  # a collector that hangs must not keep the app from ending
 LAST_REQUEST_S = 1.8  # enough for one attempt, the exporter's wait of about 1 s, and another
 SHORT_REQUEST_S = 0.5  # for a collector that has been away: one attempt
 
-_open: list[tuple[Any, Any]] = []
+_open: list[tuple[Any, Delivery | None]] = []
 
 
-def close_at_exit(processor: Any, exporter: Any = None) -> None:
-    """Shut `processor` down when the process ends; `exporter` is a Delivery that it feeds, or None."""
-    _open.append((processor, exporter))
+def close_at_exit(processor: Any, delivery: Delivery | None = None) -> None:
+    """Shut `processor`, which may feed a `delivery`, down when the process ends."""
+    _open.append((processor, delivery))
 
 
 def flush(limit_s: float = EXIT_LIMIT_S) -> None:
@@ -36,19 +38,22 @@ def flush(limit_s: float = EXIT_LIMIT_S) -> None:
         processor.force_flush(round(limit_s * 1000))
 
 
-@guard.guarded
 def close_all() -> None:
     """Send what is left and close, within the limit; briefly where the collector has been away all along."""
     ends_at_s = time.monotonic() + EXIT_LIMIT_S
-    away = any(getattr(exporter, "failing", False) for _, exporter in _open)
+    deliveries = [delivery for _, delivery in _open if delivery is not None]
     while _open:
-        processor, exporter = _open.pop(0)
-        limit_s = max(SHORT_REQUEST_S, 0.75 * (ends_at_s - time.monotonic()))
-        if exporter is not None:
-            exporter.hurry(SHORT_REQUEST_S if away else LAST_REQUEST_S)
-        # The batch processors' own shutdown waits 30 s without a way to say otherwise; what they wrap has one.
-        getattr(processor, "_batch_processor", processor).shutdown(timeout_millis=round(1000 * limit_s))
-        away = away or getattr(exporter, "failing", False)
+        away = any(delivery.failing for delivery in deliveries)
+        _close(*_open.pop(0), SHORT_REQUEST_S if away else LAST_REQUEST_S, ends_at_s)
+
+
+@guard.guarded
+def _close(processor: Any, delivery: Delivery | None, request_limit_s: float, ends_at_s: float) -> None:
+    limit_s = max(SHORT_REQUEST_S, 0.75 * (ends_at_s - time.monotonic()))
+    if delivery is not None:
+        delivery.hurry(request_limit_s)
+    # The batch processors' own shutdown waits 30 s without a way to say otherwise; what they wrap has one.
+    getattr(processor, "_batch_processor", processor).shutdown(timeout_millis=round(1000 * limit_s))
 
 
 def close_on_sigterm() -> None:

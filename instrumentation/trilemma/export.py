@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.sdk.resources import Resource
 
+    from trilemma.delivery import Delivery
+
 __all__ = ["ExportSettings", "adopt", "is_disabled", "provide_loggers", "provide_meters", "provide_tracers"]
 
 DEFAULT_ENDPOINTS = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
@@ -127,10 +129,10 @@ def provide_loggers(settings: ExportSettings) -> LoggerProvider:
         from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
         ours = SdkLoggerProvider(resource=_make_resource(settings), shutdown_on_exit=False)
-        for exporter in _make_exporters("logs", settings):
+        for exporter, delivery in _make_exporters("logs", settings):
             processor = BatchLogRecordProcessor(exporter)
             ours.add_log_record_processor(processor)
-            close_at_exit(processor, exporter)
+            close_at_exit(processor, delivery)
         _logs.set_logger_provider(ours)
     return _logs.get_logger_provider()
 
@@ -156,10 +158,10 @@ def provide_meters(settings: ExportSettings) -> None:
 def _export_spans(provider: Any, settings: ExportSettings) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    for exporter in _make_exporters("traces", settings):
+    for exporter, delivery in _make_exporters("traces", settings):
         processor = BatchSpanProcessor(exporter)
         provider.add_span_processor(processor)
-        close_at_exit(processor, exporter)
+        close_at_exit(processor, delivery)
 
 
 def _make_resource(settings: ExportSettings) -> Resource:
@@ -173,14 +175,17 @@ def _make_resource(settings: ExportSettings) -> Resource:
     )
 
 
-def _make_exporters(signal: str, settings: ExportSettings) -> Iterator[Any]:
-    """Make an exporter for each name in OTEL_<SIGNAL>_EXPORTER; only OTLP needs a connection, and so our care."""
+def _make_exporters(signal: str, settings: ExportSettings) -> Iterator[tuple[Any, Delivery | None]]:
+    """Make an exporter for each name in OTEL_<SIGNAL>_EXPORTER; one that needs a server is in our delivery's care."""
     from trilemma.delivery import Delivery
 
     for name in _list_exporters(signal):
         make = partial(_make_exporter, signal, name, settings)
-        kind = "spans" if signal == "traces" else "events"
-        yield Delivery(kind, settings.endpoint_of(signal), make) if name == "otlp" else make(None)
+        if name == "otlp":
+            delivery = Delivery("spans" if signal == "traces" else "events", settings.endpoint_of(signal), make)
+            yield delivery, delivery
+        else:
+            yield make(None), None
 
 
 def _make_exporter(signal: str, name: str, settings: ExportSettings, timeout_s: float | None) -> Any:
