@@ -9,14 +9,13 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from tests.demo.processes import DemoError, run_program, running
+from tests.demo.processes import DemoError, run_program, running, stop_on_signals
 from tests.demo.truths import START, TRUTHS
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ TRILEMMA = (sys.executable, "-m", "trilemma.cli")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code: 0 done, 1 failed with the reason told, 130 interrupted."""
     args = _parse(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_on_signals()
     os.chdir(ROOT)
     try:
         _run(args)
@@ -133,10 +132,6 @@ def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -14,9 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["DemoError", "run_program", "running"]
+__all__ = ["DemoError", "run_program", "running", "stop_on_signals"]
 
 STOP_S = 20.0
+
+
+class _Interrupts:
+    """Turn SIGINT and SIGTERM into KeyboardInterrupt, but not while a process is being started or stopped."""
+
+    def __init__(self) -> None:
+        self.held = self.pending = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def release(self) -> None:
+        self.held = False
+        if self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+
+    def _receive(self, _number: int, _frame: object) -> None:
+        self.pending = True
+        if not self.held:
+            self.release()
+
+
+_interrupts = _Interrupts()
+stop_on_signals = _interrupts.listen
 
 
 class DemoError(Exception):
@@ -31,10 +57,9 @@ def running(name: str, command: Sequence[str], folder: Path, *, wait_s: float = 
     """
     log, ready = folder / f"{name}.log", folder / f"{name}.ready"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--ready-file", str(ready)], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = _start([*command, "--ready-file", str(ready)], stdout=output, stderr=subprocess.STDOUT)
         try:
+            _interrupts.release()
             yield _wait_for(process, name, ready, log, wait_s)
         finally:
             _stop(process)
@@ -44,8 +69,9 @@ def run_program(name: str, command: Sequence[str], folder: Path, environment: Ma
     """Run a program to its end and return what it printed; raises DemoError when it fails."""
     log, full = folder / f"{name}.log", {**os.environ, **(environment or {})}
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=full, start_new_session=True)
+        process = _start(command, stdout=subprocess.PIPE, stderr=errors, env=full)
         try:
+            _interrupts.release()
             output, _ = process.communicate()
         finally:
             _stop(process)
@@ -54,6 +80,16 @@ def run_program(name: str, command: Sequence[str], folder: Path, environment: Ma
     if process.returncode:
         raise DemoError(f"{name} ended with exit code {process.returncode}. {_last_words(log)}")
     return output.decode()
+
+
+def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, with interrupts held until the caller can stop it."""
+    _interrupts.held = True
+    try:
+        return subprocess.Popen(command, start_new_session=True, **options)
+    except BaseException:
+        _interrupts.held = False
+        raise
 
 
 def _wait_for(process: subprocess.Popen[bytes], name: str, ready: Path, log: Path, wait_s: float) -> dict[str, Any]:
@@ -70,6 +106,7 @@ def _wait_for(process: subprocess.Popen[bytes], name: str, ready: Path, log: Pat
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask the process to end, wait, and kill its group if it does not."""
+    _interrupts.held = True
     if process.poll() is None:
         process.terminate()
         try:
@@ -77,6 +114,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    _interrupts.held = False
 
 
 def _last_words(log: Path) -> str:
