@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,3 +57,20 @@ def sink() -> Iterator[OtlpSink]:
     sink = OtlpSink()
     yield sink
     sink.close()
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> dict[str, str]:
+    """Give what a deployment has to give: a token, a gateway and a certificate."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return {
+        "TRILEMMA_TOKEN": "a-token",
+        "TRILEMMA_GATEWAY": "https://gateway:4318",
+        "TRILEMMA_TLS_CERT": str(certificate),
+        "TRILEMMA_TLS_KEY": str(key),
+    }

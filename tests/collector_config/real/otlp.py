@@ -133,10 +133,10 @@ def read_attributes(attributes: Iterable[KeyValue]) -> dict[str, Value]:
     return {attribute.key: _read_value(attribute.value) for attribute in attributes}
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+def post(url: str, body: bytes, headers: Mapping[str, str] | None = None, timeout_s: float = 60) -> int:
     """Post one OTLP request and return the status; an HTTP error raises."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/x-protobuf", **(headers or {})})
-    with urllib.request.urlopen(request, timeout=60) as reply:
+    with urllib.request.urlopen(request, timeout=timeout_s) as reply:
         reply.read()
         return int(reply.status)
 

@@ -42,23 +42,6 @@ def read_yaml(name: str) -> dict[str, Any]:
     return yaml.safe_load((CONFIG_DIRECTORY / name).read_text())  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def secrets(tmp_path: Path) -> dict[str, str]:
-    """Give what a deployment has to give: a token, a gateway and a certificate."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return {
-        "TRILEMMA_TOKEN": "a-token",
-        "TRILEMMA_GATEWAY": "https://gateway:4318",
-        "TRILEMMA_TLS_CERT": str(certificate),
-        "TRILEMMA_TLS_KEY": str(key),
-    }
-
-
 @pytest.mark.parametrize("layers", SHIPPED.values(), ids=SHIPPED.keys())
 def test_collector_accepts_shipped_configuration(
     collector_binary: Path, secrets: dict[str, str], layers: tuple[str, ...]

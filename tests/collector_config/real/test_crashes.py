@@ -44,18 +44,18 @@ def send(collector: CollectorProcess, first: int, last: int) -> None:
         wait_until(lambda body=body: is_taken(collector, body))
 
 
-def is_taken(collector: CollectorProcess, body: bytes) -> bool:
+def is_taken(collector: CollectorProcess, body: bytes, timeout_s: float = 60) -> bool:
     """Post one request; False where it was not acknowledged."""
     try:
-        post(f"{collector.http_url}/v1/traces", body)
-    except (urllib.error.URLError, ConnectionError):
+        post(f"{collector.http_url}/v1/traces", body, timeout_s=timeout_s)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
     return True
 
 
 def count(store: StoreProcess) -> dict[str, int]:
     """Count rows, different spans and tokens over all calls."""
-    columns = "count() AS rows, uniqExact(span_id) AS spans, sum(input_tokens) AS tokens"
+    columns = "count() AS rows, uniqExact(span_id) AS spans, sum(ifNull(input_tokens, 0)) AS tokens"
     return {name: int(value) for name, value in store.query(f"SELECT {columns} FROM llm_calls")[0].items()}
 
 
@@ -101,3 +101,17 @@ def test_acknowledged_spans_reach_a_store_that_starts_last(
     collector.start()
     wait_until(lambda: count(store)["rows"] >= PER_REQUEST)
     assert count(store)["spans"] == PER_REQUEST
+
+
+def test_full_queue_makes_senders_wait(store: StoreProcess, start_collector: StartCollector) -> None:
+    """With no store and no room left the sender gets no answer, so it keeps its spans; none is lost or doubled."""
+    store.kill()
+    collector = start_collector(*LAYERS, TRILEMMA_STORE=store.url, TRILEMMA_QUEUE_BYTES="200000")
+    bodies = [write_traces(make_span(n, n, **CALL) for n in range(i, i + 500)) for i in range(1, 4001, 500)]
+    taken = next(i for i, body in enumerate(bodies) if not is_taken(collector, body, timeout_s=1))
+    assert 0 < taken < len(bodies) - 1
+    store.start()
+    for body in bodies[taken:]:
+        wait_until(lambda body=body: is_taken(collector, body))
+    wait_until(lambda: count(store)["rows"] >= 4000)
+    assert count(store)["spans"] == count(store)["rows"] == 4000
