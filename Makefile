@@ -55,4 +55,4 @@ collector: $(VENV)/.installed ## Build the OpenTelemetry Collector with the offi
 	@$(BIN)/python -m trilemma_collector.build
 
 clean: ## Remove what the commands above made
-	rm -rf $(VENV) $(OLDEST) .cache .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(OLDEST) .cache .mypy_cache .ruff_cache .pytest_cache build dist .trilemma/demo trilemma-report.html
