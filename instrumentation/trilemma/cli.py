@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
 from trilemma.errors import MissingExtraError, TrilemmaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
-EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 0, 1, 2, 130, 141
 
 # command: (module, extra that brings its dependencies, help). A module is imported only when its command runs.
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
@@ -43,19 +45,28 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code: 0 done, 1 a named error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    name = next((word for word in words if not word.startswith("-")), None)
     try:
-        parser = _build_parser(name)
-        args = parser.parse_args(words)
-        if args.command is None:
-            parser.print_help()
-            return EXIT_USAGE
-        return _load(args.command).run(args)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except TrilemmaError as error:
         print(f"trilemma: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `trilemma report | head`: whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+
+
+def _run(words: list[str]) -> int:
+    name = next((word for word in words if not word.startswith("-")), None)
+    args = _build_parser(name).parse_args(words)
+    if args.command is None:
+        _build_parser(None).print_help()
+        return EXIT_USAGE
+    with _explain_missing(args.command):
+        return _load(args.command).run(args)
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
@@ -63,18 +74,26 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trilemma", description="Manage quality, cost and latency of LLM features per business task."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (_, _, help_text) in COMMANDS.items():
         sub = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
         if name == chosen:
-            _load(name).configure(sub)
+            with _explain_missing(name):
+                _load(name).configure(sub)
     return parser
 
 
 def _load(name: str) -> Command:
-    module, extra, _ = COMMANDS[name]
+    return cast("Command", importlib.import_module(COMMANDS[name][0]))
+
+
+@contextmanager
+def _explain_missing(name: str) -> Iterator[None]:
+    """Turn the failed import of a package that an extra brings into an error that says which extra."""
+    extra = COMMANDS[name][1]
     try:
-        return cast("Command", importlib.import_module(module))
+        yield
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").partition(".")[0].startswith("trilemma"):
             raise
@@ -82,6 +101,16 @@ def _load(name: str) -> Command:
             f"`trilemma {name}` needs the Python package {error.name!r}, which is not installed. "
             f"Install it with: pip install 'trilemma[{extra}]'"
         ) from error
+
+
+class _Version(argparse.Action):
+    """Show the version; read only when asked for, because that takes longer than the rest of the help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        print(f"trilemma {version('trilemma')}")
+        parser.exit()
 
 
 if __name__ == "__main__":
