@@ -46,9 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code: 0 done, 1 a named error, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words)
-        sys.stdout.flush()
-        return code
+        return _run(words)
     except TrilemmaError as error:
         print(f"trilemma: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -64,9 +62,12 @@ def _run(words: list[str]) -> int:
     args = _build_parser(name).parse_args(words)
     if args.command is None:
         _build_parser(None).print_help()
+        sys.stdout.flush()
         return EXIT_USAGE
     with _explain_missing(args.command):
-        return _load(args.command).run(args)
+        code = _load(args.command).run(args)
+    sys.stdout.flush()  # here, where a closed pipe is caught, and not at the interpreter's end
+    return code
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
