@@ -77,6 +77,7 @@ class Collector:
             "status": "degraded" if progress.problem else "ok",
             "version": version("trilemma"),
             "clickhouse_version": self._engine.version,
+            "cpu_s": round(time.process_time(), 3),
             "uptime_s": round(time.monotonic() - self._started_at, 3),
             "requests": {"accepted": dict(self.intake.accepted), "refused": dict(self.intake.refused)},
             "rows": {table: int(count) for table, count in (line.split("\t") for line in rows.splitlines())},

@@ -117,7 +117,7 @@ def _read_cpu(url: str) -> float:
 
 def _wait_until_stored(url: str) -> None:
     while _read_health(url)["backlog_bytes"]:
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def _read_health(url: str) -> dict[str, Any]:
@@ -132,9 +132,7 @@ def _count_spans(url: str) -> int:
 
 
 def _describe(name: str, run: Run) -> str:
-    return (
-        f"{name} {run.spans_per_cpu_s:,.0f} spans/CPU-s ({run.spans:,} spans, {run.cpu_s:.2f} CPU-s, {run.wall_s:.2f} s)"
-    )
+    return f"{name} {run.spans_per_cpu_s:,.0f} spans/CPU-s ({run.spans:,} spans, {run.cpu_s:.2f} CPU-s, {run.wall_s:.2f} s)"
 
 
 def _parse(argv: Sequence[str]) -> Any:

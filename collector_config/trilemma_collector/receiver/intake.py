@@ -6,7 +6,7 @@ from collections import defaultdict
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from trilemma_collector.otlp.messages import parse_request
+from trilemma_collector.otlp.messages import check_request
 
 if TYPE_CHECKING:
     from trilemma_collector.journal import Journal
@@ -34,7 +34,7 @@ class Intake:
             nothing.set_result(None)
             return nothing
         try:
-            parse_request(signal, body)
+            check_request(signal, body)
             safe = self._journal.append(signal, body)
         except Exception:
             self.refused[signal] += 1

@@ -9,9 +9,9 @@ __all__ = ["SIGNALS", "Signal"]
 
 FOLDER = files("trilemma_collector") / "storage"
 
-# A value is absent or NULL unless it is the one that was sent: so 0, false and '' stay apart from "another type".
+# A number is turned into text where it is read: only the one value that was sent costs anything. NULL is "another type".
 VALUE = (
-    "Tuple(string_value String, bool_value Nullable(Bool), int_value Nullable(Int64), double_value Nullable(Float64), "
+    "Tuple(string_value String, bool_value Nullable(String), int_value Nullable(String), double_value Nullable(String), "
     "array_value Nullable(String), kvlist_value Nullable(String), bytes_value String)"
 )
 ATTRIBUTES = f"Array(Tuple(key LowCardinality(String), value {VALUE}))"

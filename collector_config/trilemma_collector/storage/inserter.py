@@ -24,8 +24,8 @@ __all__ = ["Inserter", "Progress"]
 logger = logging.getLogger(__name__)
 
 # An INSERT has a fixed cost of some 30 ms in the views; with 20,000 spans or more it no longer shows.
-ENOUGH_BYTES = 24 * 1024 * 1024
-LONGEST_WAIT_S = 0.5
+ENOUGH_BYTES = 32 * 1024 * 1024
+LONGEST_WAIT_S = 0.8
 FLUSH_DISK_EVERY_S = 10.0
 LONGEST_RETRY_WAIT_S = 30.0
 ATTEMPTS_BEFORE_BLAMING_THE_DATA = 4

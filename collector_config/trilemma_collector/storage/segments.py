@@ -152,6 +152,8 @@ class SegmentStore:
             "max_threads": "1",
             "max_insert_threads": "1",
             "input_format_parallel_parsing": "0",
+            # The tables replace duplicates when they merge, and the views when they read; a pass over each INSERT is extra.
+            "optimize_on_insert": "0",
             # Lets rare values (arrays, maps) call Python, and only those.
             "short_circuit_function_evaluation": "force_enable",
         }
