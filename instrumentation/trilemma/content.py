@@ -9,6 +9,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 
 from trilemma import guard
 from trilemma.messages import read_input, read_output, read_system, read_tools
+from trilemma.record import to_valid
 from trilemma.registry import attribute
 from trilemma.telemetry import get_logger
 
@@ -74,7 +75,9 @@ def read_content(content: "Content", request: bytes | None, response: dict[str, 
 
 def write_json(found: dict[str, Any]) -> dict[str, str]:
     """Return content as a span takes it: JSON text."""
-    return {name: json.dumps(value, ensure_ascii=False, separators=(",", ":")) for name, value in found.items()}
+    return {
+        name: to_valid(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) for name, value in found.items()
+    }
 
 
 @guard.guarded

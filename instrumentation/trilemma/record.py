@@ -14,24 +14,26 @@ unknown.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from trilemma.guard import ODD_SHAPE
 from trilemma.registry import fields
 
-__all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "read_json"]
+__all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "read_json", "to_valid"]
 
 Body: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Body, dict[str, Any]], None]
 Source: TypeAlias = "str | tuple[str, ...] | Callable[[Body], Any]"
 
+_MAX_INT = 2**62  # attributes are 64 bits wide
+_MAX_DOUBLE = 1e308
+
 # What a plain value of the type looks like; only others are given to the converter.
 _PLAIN = {
-    "string": "type(v) is str and v",
-    "int": "type(v) is int and v >= 0",
-    "double": "type(v) is float and -1e308 < v < 1e308",
+    "string": "type(v) is str and v and v.isascii()",
+    "int": f"type(v) is int and 0 <= v < {_MAX_INT}",
+    "double": f"type(v) is float and -{_MAX_DOUBLE} < v < {_MAX_DOUBLE}",
     "boolean": "type(v) is bool",
 }
 
@@ -70,6 +72,11 @@ def read_json(content: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def to_valid(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can escape and no exporter can encode: it would lose the batch."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def converter(name: str) -> Callable[[Any], Any]:
@@ -150,19 +157,19 @@ def _write_keep(name: str, indent: str, *, only_missing: bool = False) -> list[s
 
 
 def _to_string(value: Any) -> str | None:
-    return value if type(value) is str and value else None
+    return to_valid(value) if type(value) is str and value else None
 
 
 def _to_int(value: Any) -> int | None:
     if type(value) is int or (type(value) is float and value.is_integer()):
-        return int(value) if value >= 0 else None
+        return int(value) if 0 <= value < _MAX_INT else None
     return None
 
 
 def _to_double(value: Any) -> float | None:
-    if type(value) is int or type(value) is float:
-        return float(value) if math.isfinite(value) else None
-    return None
+    if type(value) is not int and type(value) is not float:
+        return None
+    return float(value) if -_MAX_DOUBLE < value < _MAX_DOUBLE else None
 
 
 def _to_boolean(value: Any) -> bool | None:
@@ -170,10 +177,10 @@ def _to_boolean(value: Any) -> bool | None:
 
 
 def _to_strings(value: Any) -> tuple[str, ...] | None:
-    if type(value) is str:
-        return (value,)
+    if type(value) is str and (text := _to_string(value)):
+        return (text,)
     if type(value) is list:
-        return tuple([item for item in value if type(item) is str]) or None
+        return tuple([text for item in value if (text := _to_string(item))]) or None
     return None
 
 

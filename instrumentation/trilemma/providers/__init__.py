@@ -4,11 +4,19 @@ from importlib import import_module
 
 from trilemma.providers.spec import Provider
 
-__all__ = ["PROVIDERS", "load_provider"]
+__all__ = ["PROVIDERS", "VERSIONS", "load_provider"]
 
 PROVIDERS = {
-    "openai": "trilemma.providers.openai",
     "anthropic": "trilemma.providers.anthropic",
+    "openai": "trilemma.providers.openai",
+}
+
+# The oldest and the newest release of each SDK that the provider tests pass on (tests/constraints-oldest.txt and
+# tests/constraints.txt). The oldest openai is the first with the choke point that is patched; the oldest anthropic is
+# the first with a stable Messages API.
+VERSIONS = {
+    "anthropic": ("0.16.0", "2.12.0"),
+    "openai": ("1.0.0", "3.54.0"),
 }
 
 

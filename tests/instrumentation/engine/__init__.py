@@ -1,1 +1,1 @@
-"""Test the engine."""
+"""Test the engine's parts by themselves."""
