@@ -98,7 +98,9 @@ print(trilemma.__file__.startswith(sys.prefix), sorted(heavy & set(sys.modules))
     assert (done.returncode, done.stdout, done.stderr) == (0, "True []\n", "")
 
 
-@XX
+@pytest.mark.parametrize(
+    ("command", "extra"), [("up", "local"), ("migrate", "local"), ("import", "analysis"), ("report", "analysis")]
+)
 def test_missing_extra(installed: Path, tmp_path: Path, command: str, extra: str) -> None:
     """A command whose extra is not installed says what to install, and ends with 1."""
     done = run([str(installed / "trilemma"), command], tmp_path)
