@@ -27,10 +27,21 @@ $(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.insta
 	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic httpx pytest pytest-asyncio pytest-randomly pytest-timeout
 	@touch $@
 
+# The notebooks are tested in a real browser. Where there is none and we may not install it, that test is skipped; in CI
+# it then fails.
+.cache/.chromium:
+	@mkdir -p .cache
+	@if command -v chromium chromedriver > $@.log; then touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > $@.log; then \
+	  echo "==> installing Chromium, to test the notebooks in it (Debian packages chromium, chromium-driver)"; \
+	  { apt-get update -qq && apt-get install -qq --no-install-recommends chromium chromium-driver; } > $@.log 2>&1 \
+	    && touch $@ || echo "==> that failed ($@.log says why): the browser test will be skipped"; \
+	else echo "==> no Chromium here: the browser test will be skipped"; fi
+
 demo: $(VENV)/.installed ## Run a small LLM app, trace it, store it, and print what to change
 	@$(BIN)/python -m tests.demo
 
-test: $(VENV)/.installed $(OLDEST)/.installed lint ## Set up everything and pass all tests
+test: $(VENV)/.installed $(OLDEST)/.installed .cache/.chromium lint ## Set up everything and pass all tests
 	@echo "==> tests, newest provider SDKs"
 	@$(BIN)/python -m pytest
 	@echo "==> provider tests, oldest provider SDKs"

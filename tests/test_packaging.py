@@ -58,6 +58,7 @@ def test_wheel_holds_every_file(wheel: Path) -> None:
     for package in ("trilemma", "trilemma_collector", "trilemma_analysis"):
         assert f"{package}/py.typed" in packed
     assert "trilemma/bootstrap/sitecustomize.py" in packed
+    assert "trilemma_analysis/notebooks/tradeoffs.py" in packed
     assert {path.split("/")[0] for path in packed if ".dist-info" not in path} == {
         "trilemma",
         "trilemma_collector",
@@ -99,7 +100,8 @@ print(trilemma.__file__.startswith(sys.prefix), sorted(heavy & set(sys.modules))
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [("up", "local"), ("migrate", "local"), ("import", "analysis"), ("report", "analysis")]
+    ("command", "extra"),
+    [("up", "local"), ("migrate", "local"), ("import", "analysis"), ("report", "analysis"), ("notebook", "analysis")],
 )
 def test_missing_extra(installed: Path, tmp_path: Path, command: str, extra: str) -> None:
     """A command whose extra is not installed says what to install, and ends with 1."""
