@@ -41,4 +41,5 @@ def check_word(function: str, argument: str, value: object, words: tuple[str, ..
 
 def to_text(value: object) -> str:
     """Write `value` so that it comes through a header as it is: no surrounding space, no lone surrogates."""
-    return str(value).strip().encode("utf-8", "replace").decode("utf-8")
+    text = str(value).strip()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

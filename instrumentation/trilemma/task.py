@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 from uuid import uuid4
 
 from opentelemetry import baggage, trace
-from opentelemetry.context import attach, create_key, detach, get_current, set_value
+from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
 from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
 
 from trilemma import guard
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
     from uuid import UUID
-
-    from opentelemetry.context import Context
 
 __all__ = ["Task", "current_task", "current_task_id", "task", "task_attributes"]
 
@@ -41,7 +39,10 @@ _CARRIED = (
     *(f"trilemma.variant.{axis}" for axis in AXES),
 )
 _MAX_BAGGAGE_BYTES = 2048  # of the 8,192 that W3C allows for all of an app's baggage
+_MAX_ENCODED = 3  # bytes of an ASCII character in a header: %XX
 _TASK_KEY = create_key("trilemma-task")
+# Where OpenTelemetry keeps baggage in a context. Its API sets one entry at a time, with a copy of all for each.
+(_BAGGAGE_KEY,) = baggage.set_baggage("any", "thing", Context())
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -256,17 +257,18 @@ def _read_variant(variant: str | Mapping[str, str | None] | None) -> dict[str, s
 
 def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
     """Set the task's entries; an outer task's go, and what exceeds the limit stays in this process."""
+    entries = {name: value for name, value in baggage.get_all(context).items() if name not in _CARRIED}
+    most_bytes = sum(len(name) + 2 + _MAX_ENCODED * len(value) for name, value in attributes.items())
+    if most_bytes <= _MAX_BAGGAGE_BYTES and all(map(str.isascii, attributes.values())):
+        entries.update(attributes)
+        return set_value(_BAGGAGE_KEY, entries, context)
     room = _MAX_BAGGAGE_BYTES
     for name in _CARRIED:
-        value = attributes.get(name)
-        if value is not None:
-            room -= len(name) + len(value if value.isalnum() and value.isascii() else quote_plus(value)) + 2
+        if name in attributes:
+            room -= len(name) + len(quote_plus(attributes[name])) + 2
             if room >= 0:
-                context = baggage.set_baggage(name, value, context)
-                continue
-        if baggage.get_baggage(name, context) is not None:
-            context = baggage.remove_baggage(name, context)
-    return context
+                entries[name] = attributes[name]
+    return set_value(_BAGGAGE_KEY, entries, context)
 
 
 def _is_clean_exit(error: BaseException) -> bool:
