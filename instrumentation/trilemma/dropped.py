@@ -7,6 +7,7 @@ its span carries the time of the last chunk all the same.
 
 import atexit
 import gc
+import os
 import threading
 import weakref
 from queue import Empty, SimpleQueue
@@ -16,6 +17,8 @@ __all__ = ["end_dropped", "end_late", "track"]
 
 
 class _Call(Protocol):
+    ended: bool
+
     def end(self, stream_end: str | None = None, error: BaseException | None = None) -> None: ...
 
 
@@ -33,6 +36,8 @@ def track(call: _Call) -> None:
         _watching = True
         atexit.register(_end_open)
         gc.callbacks.append(_note_collection)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_forget_open)
     _open.add(call)
 
 
@@ -57,6 +62,12 @@ def _end_open() -> None:
     end_late()
     for call in list(_open):
         call.end("abandoned")
+
+
+def _forget_open() -> None:
+    # A forked child has copies of its parent's open streams, whose spans are the parent's to end.
+    for call in list(_open):
+        call.ended = True
 
 
 def _note_collection(phase: str, _: dict[str, Any]) -> None:

@@ -262,7 +262,12 @@ class Call:
         except Exception:  # noqa: BLE001  # the guard
             guard.caught("end")
         finally:
-            self._close(end_s)
+            self.body = self.record = {}
+            self.headers = self.chunks = self.request_content = None
+            try:
+                self.span.end(self.wall_ns(end_s))
+            except Exception:  # noqa: BLE001  # a span processor's bug, which is not the user's call's either
+                guard.caught("end of span")
 
     def wall_ns(self, at_s: float) -> int:
         """Return a moment of the monotonic clock as wall time (ns): a clock set in between changes no duration."""
@@ -298,12 +303,6 @@ class Call:
             self.span.set_attributes(write_json(found))
         if capture.as_event:
             send_details(self.span, {**self.target.attributes, **attributes, **found}, self.wall_ns(end_s))
-
-    @guard.guarded
-    def _close(self, end_s: float) -> None:
-        self.body = self.record = {}
-        self.headers = self.chunks = self.request_content = None
-        self.span.end(self.wall_ns(end_s))
 
 
 def _describe(error: BaseException) -> str:

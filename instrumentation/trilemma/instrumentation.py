@@ -8,8 +8,6 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import wrapt
-
 from trilemma import guard
 from trilemma.engine import Clock, Engine
 from trilemma.errors import ProviderNotFoundError
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["instrument", "uninstrument"]
 
 _engine: Engine | None = None
+_given = False  # whether a provider was given that uninstrument must forget
 _patches = Patches()
 _wanted: set[str] = set()
 _patched: set[str] = set()
@@ -44,10 +43,11 @@ def instrument(
     `providers` are names out of `trilemma.providers.PROVIDERS`; without it, all whose SDK is installed. An SDK that is
     imported later is patched then. Raises ProviderNotFoundError for a name that is unknown or not installed.
     """
-    global _engine  # noqa: PLW0603  # a process is instrumented once
+    global _engine, _given  # noqa: PLW0603  # a process is instrumented once
     names = _check_names(providers)
     if _engine is None:
         if tracer_provider is not None or logger_provider is not None:
+            _given = True
             find_providers(
                 None if tracer_provider is None else lambda: tracer_provider,
                 None if logger_provider is None else lambda: logger_provider,
@@ -59,13 +59,18 @@ def instrument(
             _patch(name, sys.modules[name])
         elif name not in _hooked:
             _hooked.add(name)
-            wrapt.register_post_import_hook(partial(_patch, name), name)
+            from wrapt import register_post_import_hook  # 10 ms, which an app that imported its SDKs first need not pay
+
+            register_post_import_hook(partial(_patch, name), name)
 
 
 def uninstrument() -> None:
     """Restore every SDK exactly; streams being read still end their spans."""
-    global _engine  # noqa: PLW0603  # see instrument
+    global _engine, _given  # noqa: PLW0603  # see instrument
     _patches.restore()
+    if _given:
+        _given = False
+        find_providers()
     _wanted.clear()
     _patched.clear()
     _engine = None

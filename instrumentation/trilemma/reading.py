@@ -79,7 +79,9 @@ def read_transport(call: "Call", record: dict[str, Any], error: BaseException | 
         call.note_attempt(call.attempts + 1, error=error)
     table = call.target.endpoint.headers
     for header, value in call.headers or ():
-        entry = table.get(header) or table.get(header.lower())
+        entry = table.get(header)
+        if entry is None and not header.islower():
+            entry = table.get(header.lower())
         if entry is not None:
             _read_header(record, value, *entry)
 
