@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trilemma.errors import ConfigurationError
 
-from trilemma_analysis.client import DEFAULT_STORE, Address
+from trilemma_analysis.client import DEFAULT_STORE, connect
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Hand over to marimo and return its exit code."""
     notebook = find_notebook(args.name)
     store = args.store or os.environ.get("TRILEMMA_STORE") or DEFAULT_STORE
-    Address.parse(store)
+    connect(store).close()  # an error here is clearer than a page that holds one
     passed = ["--store", store]
     for name in _PASSED_ON:
         value = getattr(args, name)
