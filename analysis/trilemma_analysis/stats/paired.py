@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bonett_price", "mcnemar_exact", "score_interval", "score_z", "tango"]
 
+_NEWTON_STEPS = 16  # six give the closed form of single trials to 1e-12; fractions take more
+
 
 def bonett_price(gains: ArrayLike, losses: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
     """Return the adjusted Wald interval of a paired difference in proportions.
@@ -70,8 +72,7 @@ def score_z(values: NDArray[np.float64], counts: ArrayLike, null: ArrayLike) -> 
     """
     weights = np.asarray(counts, dtype=float)
     total = weights.sum(axis=-1)
-    mean = weights @ values / total
-    hypothesis = np.broadcast_to(np.asarray(null, dtype=float), mean.shape)
+    mean, hypothesis = np.broadcast_arrays(weights @ values / total, np.asarray(null, dtype=float))
     # Data below the hypothesis are the mirror image of data above it.
     below = mean < hypothesis
     sign = np.where(below, -1.0, 1.0)
@@ -92,9 +93,14 @@ def score_interval(
     weights = np.asarray(counts, dtype=float)
     mean = np.asarray(weights @ values / weights.sum(axis=-1))
     limit = two_sided_z(confidence) if critical is None else np.asarray(critical)
-    low = find_root(lambda null: score_z(values, weights, null) > limit, np.full_like(mean, -1.0), mean)
-    high = find_root(lambda null: score_z(values, weights, null) >= -limit, mean, np.ones_like(mean))
-    return Interval(low, mean, high)
+    # Both ends in one search: below the mean z falls through +limit, above it through -limit.
+    threshold = np.stack([np.broadcast_to(limit, mean.shape), -np.broadcast_to(limit, mean.shape)])
+    ends = find_root(
+        lambda null: score_z(values, weights, null) > threshold,
+        np.stack([np.full_like(mean, -1.0), mean]),
+        np.stack([mean, np.ones_like(mean)]),
+    )
+    return Interval(ends[0], mean, ends[1])
 
 
 def _constrained_variance(
@@ -106,16 +112,44 @@ def _constrained_variance(
     leaves the mean too high, the rest of the mass lies on -1.
     """
     offset = values - null[..., None]
-    largest = 1 / np.maximum(1 + null, 1e-12)
-
-    def is_too_small(lam: NDArray[np.float64]) -> NDArray[np.bool_]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(weights > 0, weights * offset / (1 + lam[..., None] * offset), 0.0)
-        return np.asarray(terms.sum(axis=-1) > 0)
-
-    lam = find_root(is_too_small, np.zeros_like(largest), largest)
-    seen = weights / weights.sum(axis=-1, keepdims=True)
+    reach = np.maximum(1 + null, 1e-12)  # from -1 to the hypothesis
+    slack = _find_slack(weights, offset, reach)
+    lowest = offset <= -reach[..., None]
+    scale = np.where(lowest, slack[..., None], 1 + (1 - slack[..., None]) * offset / reach[..., None])
     with np.errstate(divide="ignore", invalid="ignore"):
-        mass = np.where(weights > 0, seen / (1 + lam[..., None] * offset), 0.0)
+        mass = np.where(weights > 0, weights / scale, 0.0) / weights.sum(axis=-1, keepdims=True)
     rest = np.maximum(1 - mass.sum(axis=-1), 0)
-    return np.asarray((mass * offset**2).sum(axis=-1) + rest * (1 + null) ** 2)
+    return np.asarray((mass * offset**2).sum(axis=-1) + rest * reach**2)
+
+
+def _find_slack(
+    weights: NDArray[np.float64], offset: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return 1 - lam * reach, in [0, 1], where the constrained mean is met; 0 where even the largest lam is too small.
+
+    Written in the slack, and times it, the equation has no pole where lam is largest, so Newton's steps converge fast;
+    those that leave the bracket found so far halve it.
+    """
+    lowest = np.where(offset <= -reach[..., None], weights, 0.0).sum(axis=-1)
+    others = np.where(offset <= -reach[..., None], 0.0, weights)
+    never = (lowest == 0) & (_sum_others(others, offset, reach, np.zeros_like(reach))[0] > 0)
+    low, high = np.zeros_like(reach), np.ones_like(reach)
+    slack = high / 2
+    for _ in range(_NEWTON_STEPS):
+        total, slope = _sum_others(others, offset, reach, slack)
+        value = slack * total - lowest * reach
+        low, high = np.where(value > 0, low, slack), np.where(value > 0, slack, high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = slack - value / (total + slack * slope)
+        slack = np.where((step >= low) & (step <= high), step, (low + high) / 2)
+    return np.where(never, 0.0, slack)
+
+
+def _sum_others(
+    others: NDArray[np.float64], offset: NDArray[np.float64], reach: NDArray[np.float64], slack: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum of w offset / (1 + lam offset) over values above -1, and its derivative by the slack."""
+    lam = ((1 - slack) / reach)[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(others > 0, offset / (1 + lam * offset), 0.0)
+    return (others * part).sum(axis=-1), (others * part**2).sum(axis=-1) / reach

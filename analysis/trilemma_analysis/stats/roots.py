@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_root"]
 
-_HALVINGS = 50  # 2 ** -50 of the bracket is below the rounding of a rate
+_HALVINGS = 40  # to a millionth of a millionth of the bracket
 
 
 def find_root(
