@@ -72,7 +72,7 @@ class _Bench:
                 cpu_us, wall_us = self._run(off if side == "off" else on, runs, on=side == "on")
                 figures[f"{side}_cpu"].append(cpu_us)
                 figures[f"{side}_wall"].append(wall_us)
-        done = blocks * runs * on.calls
+        done = blocks * (runs + 1) * on.calls
         recorded = [(now - before) / done for now, before in zip(self._counts(), seen, strict=True)]
         for workload in (off, on):
             if not workload.check(workload.run()):
@@ -99,6 +99,8 @@ class _Bench:
 
     def _run(self, workload: Workload, runs: int, *, on: bool) -> tuple[float, float]:
         self._turn(on=on)
+        workload.run()  # what is set up anew after each switching on is not part of a call
+        self.provider.force_flush()
         gc.collect()
         cpu_s, wall_s = _cpu_s(), time.perf_counter()
         for _ in range(runs):
