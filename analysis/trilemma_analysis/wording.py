@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trilemma_analysis.estimate import Estimate
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "say_count",
     "say_money",
     "say_points",
+    "say_range",
     "say_ratio",
     "say_seconds",
     "say_share",
@@ -66,13 +69,21 @@ def say_count(value: float | None) -> str:
 
 
 def say_change(estimate: Estimate) -> str:
-    """Say a difference or ratio with its interval."""
+    """Say a difference or ratio with its interval: −1.3 points (−2.4 to −0.2)."""
     say = say_points if estimate.unit == "share" else say_ratio
-    return f"{say(estimate.value)} ({say(estimate.low)} to {say(estimate.high)})"
+    return f"{say(estimate.value)} ({say_range(estimate, say)})"
+
+
+def say_range(estimate: Estimate, say: Callable[[float | None], str]) -> str:
+    """Say an interval without the units that the value has said; an end that the data do not bound is an ellipsis."""
+    ends = ("…" if end is None else say(end) for end in (estimate.low, estimate.high))
+    low, high = (end.removesuffix(" points").removesuffix(" %") for end in ends)
+    return f"{low} to {high}"
 
 
 def with_interval(estimate: Estimate) -> str:
     """Say an estimate with its interval, by its unit."""
+    say: Callable[[float | None], str]
     if estimate.unit == "share":
         say = say_share
     elif estimate.unit == "s":
@@ -80,11 +91,11 @@ def with_interval(estimate: Estimate) -> str:
     elif estimate.unit == "ratio":
         say = say_ratio
     else:
-        return (
-            f"{say_money(estimate.value, estimate.unit)} "
-            f"({say_money(estimate.low, estimate.unit)} to {say_money(estimate.high, estimate.unit)})"
-        )
-    return f"{say(estimate.value)} ({say(estimate.low)} to {say(estimate.high)})"
+
+        def say(value: float | None) -> str:
+            return say_money(value, estimate.unit)
+
+    return f"{say(estimate.value)} ({say_range(estimate, say)})"
 
 
 def _sign(value: float, digits: int) -> str:

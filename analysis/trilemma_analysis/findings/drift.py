@@ -157,8 +157,8 @@ def _report(one: Drift, label: str, width_s: int) -> Finding:
         title=f"{one.task}: {noun} of {label} {direction} about {when}",
         what=(
             f"{part.capitalize()}, {_say(one.side, one.change.after)} over {say_count(one.change.n_after)} runs; "
-            f"{rest}, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)}: {say_change(one.effect)} "
-            f"(p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). Times are "
+            f"{rest}, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)}: "
+            f"{say_change(one.effect)} (p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). Times are "
             f"known to about {_say_width(width_s)}. The combination, its model names and prompt, stayed the same."
         ),
         verdict=Verdict.ACT if one.worse else Verdict.DONT,

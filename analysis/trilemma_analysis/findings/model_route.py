@@ -18,7 +18,7 @@ __all__ = ["find"]
 
 KIND = "model_route"
 QUESTIONS = ("combinations", "pair_outcomes", "pair_amounts", "latency_at_ranks")
-NAMED = 5  # candidates named in one sentence; the rest are counted
+NAMED = 3  # candidates named in one sentence; the rest are counted
 
 
 def find(analysis: Analysis) -> list[Finding]:
@@ -51,7 +51,7 @@ def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
         kind=KIND,
         task=made.baseline.task,
         where=made.baseline.label,
-        title=f"Route {made.baseline.task} to {made.candidate.label}",
+        title=f"Route {made.baseline.task} to {made.candidate.label}{_name_gain(best)}",
         what=(
             f"Success differs by {say_change(made.difference)} from {made.baseline.label}, "
             f"{_basis(best)}: not worse by the margin of {made.margin * 100:g} points or more "
@@ -151,6 +151,14 @@ def _basis(result: GateResult) -> str:
     return f"on different inputs ({say_count(made.candidate.known)} and {say_count(made.baseline.known)} runs)"
 
 
+def _name_gain(result: GateResult) -> str:
+    """Say what for, where it is not for the cost."""
+    cost = result.comparison.cost_ratio
+    if cost is None or cost.value is None:
+        return ": faster, at a cost that is not known"
+    return "" if cost.value < 1 else ": faster, and dearer"
+
+
 def _name_risk(result: GateResult) -> str:
     made = result.comparison
     risks = [f"Success may be up to {say_points(-(made.difference.low or 0)).lstrip('+−')} lower."]
@@ -158,7 +166,9 @@ def _name_risk(result: GateResult) -> str:
         risks.append(
             "The two served different inputs: if the router sent easier ones to one of them, this compares inputs."
         )
-    if made.cost_ratio is not None and (made.cost_ratio.value or 0) > 1:
+    if made.cost_ratio is None:
+        risks.append("Its cost, or the baseline's, is not known: find out before you switch.")
+    elif (made.cost_ratio.value or 0) > 1:
         risks.append(f"It costs more per run: {say_ratio(made.cost_ratio.value)}.")
     if made.latency_ratio is not None and (made.latency_ratio.value or 0) > 1:
         risks.append(f"It is slower: {say_change(made.latency_ratio)}.")

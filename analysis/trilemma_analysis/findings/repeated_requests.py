@@ -38,7 +38,8 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
     )
     if row["hits"] < LEAST_HITS or (hits.low or 0) < LEAST_SHARE:
         return None
-    task, effects = row["task_name"], [Effect(side="quality", what="requests answered by the cache", estimate=hits)]
+    task = row["task_name"]
+    effects = [Effect(side="latency", what="requests that need not wait for the provider", estimate=hits)]
     cost_share = to_estimate(
         ratio_of_sums(read_moments(row, "cost", PICO, PICO), level),
         int(row["cost_n"]),
@@ -46,7 +47,7 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
         "delta method over distinct requests",
     )
     if row["cost_y"] > 0:
-        effects.append(Effect(side="cost", what="share of the task's cost", estimate=cost_share))
+        effects.append(Effect(side="cost", what="part of the task's cost that is not spent", estimate=cost_share))
     mean_s = row["hit_latency_ns"] / row["hits"] / 1e9
     failed = row["hits_failed"] / row["hits"]
     return Finding(

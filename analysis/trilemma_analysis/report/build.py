@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from trilemma_analysis.scope import Scope, find_scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from trilemma_analysis.client import Store
     from trilemma_analysis.findings import Finding
@@ -77,6 +77,7 @@ def build_report(
         options,
         scope.service,
         scope,
+        measures=analysis.measures,
         tasks=[_write_task(analysis, name, places) for name in sorted({one.task for one in analysis.measures})],
         findings=find_all(analysis),
         integrity=[Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks],
@@ -88,15 +89,15 @@ def _write(
     service: str,
     scope: Scope | None,
     *,
+    measures: Sequence[Measures] = (),
     tasks: Sequence[TaskReport] = (),
     findings: Sequence[Finding] = (),
     integrity: Sequence[Integrity] = (),
 ) -> Report:
-    period = None if scope is None else Period(since=scope.since, until=scope.until, as_of=scope.as_of)
     return Report(
         trilemma_version=version("trilemma"),
         service=service,
-        period=period,
+        period=None if scope is None else _write_period(scope, measures),
         options=options,
         tasks=tuple(tasks),
         findings=tuple(findings),
@@ -104,6 +105,12 @@ def _write(
         questions={name: load_question(name).sql for name in QUESTIONS},
         parameters={name: str(value) for name, value in scope.parameters.items()} if scope else {},
     )
+
+
+def _write_period(scope: Scope, measures: Sequence[Measures]) -> Period:
+    first_us = min((one.first_us for one in measures), default=int(scope.as_of.timestamp() * 1e6))
+    first_at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=first_us)
+    return Period(since=scope.since, until=scope.until, first_at=first_at, as_of=scope.as_of)
 
 
 def _write_task(analysis: Analysis, name: str, places: dict[tuple[str, str], FrontierPlace]) -> TaskReport:

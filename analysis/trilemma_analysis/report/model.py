@@ -14,11 +14,15 @@ SCHEMA = "trilemma.report/1"
 
 
 class Period(Frozen):
-    """The time the report looks at, in UTC; ``as_of`` is the newest run in the store, not the clock."""
+    """The time the report looks at, in UTC: nothing in it comes from the clock."""
 
     since: datetime
     until: datetime
+    """Excluded."""
+    first_at: datetime
+    """Start of the oldest run in the period."""
     as_of: datetime
+    """Start of the newest run in the period."""
 
 
 class Combination(Frozen):

@@ -9,6 +9,7 @@ from trilemma_analysis.wording import (
     say_count,
     say_money,
     say_points,
+    say_range,
     say_ratio,
     say_seconds,
     say_share,
@@ -81,8 +82,9 @@ def describe_period(report: Report) -> str:
     """Say what time the report looks at."""
     if report.period is None:
         return "no runs"
-    since, until, as_of = report.period.since, report.period.until, report.period.as_of
-    return f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC, newest run {as_of:%Y-%m-%d %H:%M}"
+    first, last = report.period.first_at, report.period.as_of
+    asked = report.period.until - report.period.since
+    return f"runs from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, of the {asked.days} days asked for"
 
 
 def describe_saving(saving: Saving | None) -> str:
@@ -144,13 +146,7 @@ def _say_needed(one: Gate, currency: str) -> str:
 
 
 def _measure(estimate: Estimate | None, say: Callable[[float | None], str]) -> Cell:
-    """Say a value and its interval; an end that the data do not bound is shown as an ellipsis."""
+    """Say a value and its interval; a value without bound is infinite."""
     if estimate is None or (estimate.value is None and not estimate.n):
         return Cell("?")
-    low, high = ("…" if end is None else _strip_unit(say(end)) for end in (estimate.low, estimate.high))
-    return Cell("∞" if estimate.value is None else say(estimate.value), f"{low} to {high}")
-
-
-def _strip_unit(text: str) -> str:
-    """Leave out a unit that the value has said already."""
-    return text.removesuffix(" points").removesuffix(" %")
+    return Cell("∞" if estimate.value is None else say(estimate.value), say_range(estimate, say))
