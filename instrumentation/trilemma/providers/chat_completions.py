@@ -41,16 +41,24 @@ _RESPONSE: Table = {
     "response_id": "id",
     "response_model": "model",
     "finish_reasons": "choices[].finish_reason",
+    "error_type": ("error.type", "error.code"),  # of a refusal under status 200, as some servers send it
     "system_fingerprint": "system_fingerprint",
     "service_tier": "service_tier",
-    "input_tokens": "usage.prompt_tokens",
-    "output_tokens": "usage.completion_tokens",
-    "cache_read_tokens": ("usage.prompt_tokens_details.cached_tokens", "usage.prompt_cache_hit_tokens"),
-    "cache_write_tokens": "usage.prompt_tokens_details.cache_write_tokens",
+    # First OpenAI's own place, then where compatible servers have it: Groq's streams, DeepSeek, Mistral, Together and
+    # Hugging Face, GitHub Copilot, OpenRouter, Perplexity.
+    "input_tokens": ("usage.prompt_tokens", "x_groq.usage.prompt_tokens"),
+    "output_tokens": ("usage.completion_tokens", "x_groq.usage.completion_tokens"),
+    "cache_read_tokens": (
+        "usage.prompt_tokens_details.cached_tokens",
+        "usage.prompt_cache_hit_tokens",
+        "usage.num_cached_tokens",
+        "usage.cached_tokens",
+    ),
+    "cache_write_tokens": ("usage.prompt_tokens_details.cache_write_tokens", "usage.cache_creation_input_tokens"),
     "audio_input_tokens": "usage.prompt_tokens_details.audio_tokens",
-    "reasoning_tokens": "usage.completion_tokens_details.reasoning_tokens",
+    "reasoning_tokens": ("usage.completion_tokens_details.reasoning_tokens", "usage.reasoning_tokens"),
     "audio_output_tokens": "usage.completion_tokens_details.audio_tokens",
-    "cost": "usage.cost",
+    "cost": ("usage.cost", "usage.cost.total_cost"),
 }
 
 
@@ -61,7 +69,7 @@ def name_output_type(kind: Any) -> str | None:
 
 def fold_chat(body: dict[str, Any], chunk: dict[str, Any]) -> bool:
     """Merge a chat completion chunk."""
-    if chunk.get("usage") or not body.get("id"):
+    if chunk.get("usage") or chunk.get("x_groq") or not body.get("id"):
         body.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
     choices, content = body.setdefault("choices", []), False
     for piece in chunk.get("choices") or ():
