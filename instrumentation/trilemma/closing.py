@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from trilemma.delivery import Delivery
 
-__all__ = ["close_all", "close_at_exit", "close_on_sigterm", "flush"]
+__all__ = ["close_all", "close_and_end", "close_at_exit", "close_on_sigterm", "flush"]
 
 EXIT_LIMIT_S = 4.0  # a collector that hangs must not keep the app from ending
 LAST_REQUEST_S = 1.8  # enough for one attempt, the exporter's wait of about 1 s, and another
@@ -64,10 +64,11 @@ def close_on_sigterm() -> None:
     """
     in_main_thread = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handler
     if os.name == "posix" and in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _close_and_end)
+        signal.signal(signal.SIGTERM, close_and_end)
 
 
-def _close_and_end(number: int, _: FrameType | None) -> None:
+def close_and_end(number: int, _: FrameType | None) -> None:
+    """Send what waits, then let the signal have its default effect."""
     # On a thread of its own: what it waits for may be held by the code that the signal interrupted.
     ending = os.getpid() != 1  # the kernel does not end a container's first process by SIGTERM's default
     if _open:
@@ -88,6 +89,15 @@ def _close_with_multiprocessing() -> None:
         util.register_after_fork(close_all, lambda close: util.Finalize(None, close, exitpriority=100))
 
 
+def _close_in_a_running_child() -> None:
+    """Do the same where this module is imported in such a child only."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    util: Any = sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, close_all, exitpriority=100)
+
+
 atexit.register(close_all)
+_close_in_a_running_child()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_with_multiprocessing)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trilemma.errors import ConfigurationError
 from trilemma.export import DEFAULT_ENDPOINTS, ExportSettings
+from trilemma.providers import PROVIDERS
 
 __all__ = ["configure", "run"]
 
@@ -80,6 +81,7 @@ def _prepare_environment(args: argparse.Namespace, words: list[str]) -> dict[str
         environment.pop(f"TRILEMMA_RUN_{name.upper()}", None)
         if value := getattr(args, name):
             environment[f"TRILEMMA_RUN_{name.upper()}"] = value
+    environment["TRILEMMA_RUN_MODULES"] = ",".join(["trilemma", *PROVIDERS])
     if args.content:
         environment[CONTENT_VARIABLE] = "SPAN_ONLY"
     if args.service_name:

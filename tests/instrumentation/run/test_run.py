@@ -231,8 +231,9 @@ def test_a_python_without_trilemma(environment: dict[str, str], tmp_path: Path) 
     """A Python that cannot import trilemma runs its program untraced, with one line that says how to change that."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     python = str(tmp_path / "bare" / "bin" / "python")
-    done = run_trilemma(["--", python, "-c", "print('runs')"], environment)
-    assert (done.returncode, done.stdout) == (0, "runs\n")
+    (tmp_path / "openai.py").write_text("print('an SDK')\n")
+    done = run_trilemma(["--", python, "-c", "import openai; print('runs')"], environment, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "an SDK\nruns\n")
     [line] = done.stderr.splitlines()
     assert f"{python} -m pip install trilemma" in line
 
@@ -263,7 +264,7 @@ def test_bad_variable(environment: dict[str, str]) -> None:
     code = """if True:
         import os, subprocess, sys
         os.environ["OTEL_TRACES_EXPORTER"] = "zipkin"
-        subprocess.run([sys.executable, "-c", "print(1)"])
+        subprocess.run([sys.executable, "-c", "import openai; print(1)"])
     """
     done = run_trilemma(["--", "python", "-c", code], environment)
     assert (done.returncode, done.stdout) == (0, "1\n")
@@ -271,10 +272,51 @@ def test_bad_variable(environment: dict[str, str]) -> None:
 
 
 def test_costs_little_where_no_llm_is_called(environment: dict[str, str]) -> None:
-    """A process that imports no provider SDK loads neither the OpenTelemetry SDK, an exporter nor the price table."""
-    heavy = ["opentelemetry.sdk", "requests", "grpc", "genai_prices", "openai"]
-    code = f"import sys; print([name for name in {heavy} if name in sys.modules])"
-    assert run_trilemma(["--", "python", "-c", code], environment).stdout == "[]\n"
+    """A process that imports no provider's SDK loads nothing of trilemma, of OpenTelemetry or of anything heavy."""
+    code = "import sys; loaded = {name.partition('.')[0] for name in sys.modules} - {'sitecustomize'}\n"
+    code += "print(sorted(loaded - sys.stdlib_module_names))"
+    bare = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run_trilemma(["--", "python", "-c", code], environment).stdout == bare.stdout
+
+
+def test_imports_stay_as_they_are(environment: dict[str, str]) -> None:
+    """The watch for imports leaves modules, loaders and import hooks as they would be, and goes when it has done."""
+    code = """if True:
+        import sys
+        try:
+            import openai.nonsense
+        except ModuleNotFoundError as error:
+            print(error.name)
+        import anthropic, openai, trilemma
+        print(type(openai.__loader__).__name__, type(openai.__spec__.loader).__name__, vars(openai.__loader__).keys())
+        print([finder for finder in sys.meta_path if "Watch" in type(finder).__name__])
+        print(hasattr(anthropic._base_client.SyncAPIClient.request, "__wrapped__"))
+        print(hasattr(openai._base_client.SyncAPIClient.request, "__wrapped__"))
+    """
+    done = run_trilemma(["--", "python", "-c", code], environment)
+    assert done.stdout.splitlines()[0] == "openai.nonsense"
+    assert "SourceFileLoader SourceFileLoader dict_keys(['name', 'path'])" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-3:] == ["[]", "True", "True"]
+
+
+def test_tasks_without_a_providers_sdk(receiver: Receiver, environment: dict[str, str]) -> None:
+    """A program that only opens tasks exports them too."""
+    done = run_trilemma(["--", "python", "-c", "import trilemma\nwith trilemma.task('t'): pass"], environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [span.name for span in receiver.spans()] == ["t"]
+
+
+def test_sigterm(receiver: Receiver, environment: dict[str, str], app: Path) -> None:
+    """A traced program that SIGTERM ends sends its last spans; an untraced one ends as ever."""
+    for words, count in ((["-c", "import time; print(1, flush=True); time.sleep(60)"], 0), ([str(app), "wait"], 1)):
+        app.write_text(APP + "\nsys.stdout.flush(); import time; time.sleep(60)\n")
+        command = [TRILEMMA, "run", "--", "python", *words]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as running:
+            assert running.stdout
+            running.stdout.readline()
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(30) == -signal.SIGTERM
+        assert len(receiver.spans()) == count
 
 
 @pytest.mark.parametrize("distro", [True, False])
@@ -302,9 +344,10 @@ def test_both_commands(app: Path, receiver: Receiver, environment: dict[str, str
 
 
 def test_environment_of_the_program(environment: dict[str, str]) -> None:
-    """The program's environment is as it was, but for PYTHONPATH and the service's name."""
+    """The program's environment is as it was, but for PYTHONPATH, the service's name and what is ours."""
     code = "import json, os; print(json.dumps(dict(os.environ)))"
     seen = json.loads(run_trilemma(["--", "python", "-c", code], environment).stdout)
     changed = {key for key in seen.keys() | environment.keys() if seen.get(key) != environment.get(key)}
-    assert changed - {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} <= {"PYTHONPATH", "OTEL_SERVICE_NAME"}
+    expected = {"PYTHONPATH", "OTEL_SERVICE_NAME", "TRILEMMA_RUN_MODULES"}
+    assert changed - {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} <= expected
     assert seen["PYTHONPATH"].split(os.pathsep)[0].endswith("bootstrap")
