@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.bench [overhead|receiver|storage] [options]`; without a name, all of them."""
+"""Run the benchmarks: `python -m tests.bench [overhead|api|receiver|storage] [options]`; without a name, all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 BENCHES = {
     "overhead": "what tracing adds to a call, beside the bare span and two other instrumentations",
+    "api": "a price, a task, an import, a start by `trilemma run`, each beside its floor",
     "receiver": "spans per CPU-second that `trilemma up` takes in",
     "storage": "bytes per span and cost of a board query, beside the exporter's stock schema",
 }

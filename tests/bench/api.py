@@ -1,0 +1,131 @@
+"""Own the measurement of what is not the call itself: a price, a task, an import, a start by `trilemma run`.
+
+Each is measured beside its floor in turns, in CPU time, so that a busy machine changes both alike.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import genai_prices
+import trilemma
+from genai_prices import Usage
+from opentelemetry.sdk.trace import TracerProvider
+from trilemma.price import price_call
+from trilemma.providers import PROVIDERS
+from trilemma.task_spans import TaskSpanProcessor
+from trilemma.telemetry import find_providers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROUNDS, LOOPS, STARTS = 15, 4000, 12
+NOW_S = 1.79e9
+RECORD = {
+    "operation": "chat", "provider": "openai", "server_address": "api.openai.com", "request_model": "gpt-4o-mini",
+    "response_model": "gpt-4o-mini-2024-07-18", "service_tier": "default", "input_tokens": 1200, "output_tokens": 180,
+    "cache_read_tokens": 1024,
+}  # fmt: skip
+FACTS = {"trilemma.task.outcome": "success", "trilemma.task.outcome_source": "system"}
+
+
+def main(_: Sequence[str]) -> int:
+    """Measure and print a table: what, its floor, the ratio."""
+    print("| what | µs | floor | µs | ratio |\n|---|---:|---|---:|---:|")
+    compare("price of a call", lambda: price_call(RECORD, NOW_S), "genai-prices' own calc_price", ask_library)
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer = provider.get_tracer("bench")
+    find_providers(lambda: provider)
+    carried = {**trilemma.task("support.refund", **COMBINATION).attributes}
+
+    def bare_span() -> None:
+        with tracer.start_as_current_span("support.refund", attributes=carried) as span:
+            span.set_attributes(FACTS)
+
+    compare("a task with its combination and outcome", open_task, "a bare span with the same attributes", bare_span)
+    compare_processor(carried)
+    find_providers()
+    compare_starts("import trilemma", ["-c", "import trilemma"], "import of OpenTelemetry's API", ["-c", API])
+    compare_starts(
+        "start of a Python by trilemma run", ["-c", "pass"], "start of a Python", ["-c", "pass"], by_run=True
+    )
+    return 0
+
+
+COMBINATION = {"input_id": "case-7", "prompt_name": "refund", "prompt_version": "v2", "variant": {"cache": "exact"}}
+API = "import opentelemetry.trace, opentelemetry.baggage"
+
+
+def open_task() -> None:
+    """Run an empty task."""
+    with trilemma.task("support.refund", **COMBINATION) as task:
+        task.succeed()
+
+
+def ask_library() -> None:
+    """Price the record by the library alone."""
+    usage = Usage(input_tokens=1200, output_tokens=180, cache_read_tokens=1024)
+    genai_prices.calc_price(usage, "gpt-4o-mini-2024-07-18", provider_id="openai")
+
+
+def compare_processor(carried: dict[str, str]) -> None:
+    """Measure a span beneath a task with TaskSpanProcessor, beside one that is given the attributes by hand."""
+    with_processor, without = (TracerProvider(shutdown_on_exit=False) for _ in range(2))
+    with_processor.add_span_processor(TaskSpanProcessor())
+    aided, bare = with_processor.get_tracer("app"), without.get_tracer("app")
+    with trilemma.task("support.refund", **COMBINATION):
+        compare(
+            "a span beneath a task, attributes by TaskSpanProcessor",
+            lambda: aided.start_span("GET").end(),
+            "a bare span given them by hand",
+            lambda: bare.start_span("GET", attributes=carried).end(),
+        )
+
+
+def compare(what: str, measured: Callable[[], object], floor_name: str, floor: Callable[[], object]) -> None:
+    """Measure two functions in turns and print their medians and the median ratio."""
+    pairs = [(time_loop(measured), time_loop(floor)) for _ in range(ROUNDS + 1)][1:]
+    show(what, floor_name, pairs)
+
+
+def time_loop(function: Callable[[], object]) -> float:
+    """Return the CPU time of one call in µs."""
+    started_s = time.process_time()
+    for _ in range(LOOPS):
+        function()
+    return (time.process_time() - started_s) / LOOPS * 1e6
+
+
+def compare_starts(
+    what: str, words: list[str], floor_name: str, floor_words: list[str], *, by_run: bool = False
+) -> None:
+    """Measure two ways to start a Python in turns."""
+    environment = dict(os.environ)
+    aided = dict(environment)
+    if by_run:
+        aided["PYTHONPATH"] = str(Path(trilemma.__file__).parent / "bootstrap")
+        aided["TRILEMMA_RUN_MODULES"] = ",".join(["trilemma", *PROVIDERS])
+    pairs = [(time_start(words, aided), time_start(floor_words, environment)) for _ in range(STARTS + 1)][1:]
+    show(what, floor_name, pairs)
+
+
+def time_start(words: list[str], environment: dict[str, str]) -> float:
+    """Return the CPU time of a Python's whole life in µs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], env=environment, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e6
+
+
+def show(what: str, floor_name: str, pairs: list[tuple[float, float]]) -> None:
+    """Print a row of the table."""
+    ours, floor = (median(side) for side in zip(*pairs, strict=True))
+    ratio = median(one / other for one, other in pairs)
+    print(f"| {what} | {ours:,.2f} | {floor_name} | {floor:,.2f} | {ratio:.2f} |", flush=True)
