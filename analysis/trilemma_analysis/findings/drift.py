@@ -158,8 +158,8 @@ def _report(one: Drift, label: str, width_s: int) -> Finding:
         what=(
             f"{part.capitalize()}, {_say(one.side, one.change.after)} over {say_count(one.change.n_after)} runs; "
             f"{rest}, {_say(one.side, one.change.before)} over {say_count(one.change.n_before)}: "
-            f"{say_change(one.effect)} (p = {one.p_value:.2g}, for trying every time and adjusted for all claims of this report). Times are "
-            f"known to about {_say_width(width_s)}. The combination, its model names and prompt, stayed the same."
+            f"{say_change(one.effect)} (p = {one.p_value:.2g}, for trying every time and adjusted for all claims of "
+            f"this report). Times are known to about {_say_width(width_s)}. The combination stayed the same throughout."
         ),
         verdict=Verdict.ACT if one.worse else Verdict.DONT,
         evidence=Evidence(
