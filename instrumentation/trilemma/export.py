@@ -9,7 +9,6 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -206,6 +205,8 @@ def _list_exporters(signal: str) -> Iterator[str]:
 
 
 def _find_entry_point(signal: str, name: str) -> Any:
+    from importlib.metadata import entry_points
+
     group = entry_points(group=f"opentelemetry_{signal}_exporter")
     if name not in group.names:
         known = ", ".join(sorted({"otlp", "none", *group.names}))

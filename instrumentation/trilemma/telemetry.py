@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -68,6 +67,8 @@ def _find_logger() -> Logger | None:
 
 
 def _read_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 12 ms, which the app may never need
+
     try:
         return version("trilemma")
     except PackageNotFoundError:  # run from a source tree that is not installed
