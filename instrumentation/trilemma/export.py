@@ -157,6 +157,9 @@ def provide_meters(settings: ExportSettings) -> None:
 def _export_spans(provider: Any, settings: ExportSettings) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    if settings.protocol_of("traces") == "grpc":
+        # Its exporter imports this, which starts threads as it is imported: too late at the exit of a short program.
+        import_module("opentelemetry.sdk._logs")
     for exporter, delivery in _make_exporters("traces", settings):
         processor = BatchSpanProcessor(exporter)
         provider.add_span_processor(processor)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.instrumentation.export.programs import run_program
-from tests.instrumentation.receiver import Receiver
+from tests.instrumentation.receiver import GrpcReceiver, Receiver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,6 +176,18 @@ def test_fork(receiver: Receiver, environment: dict[str, str], before: bool) -> 
     names = sorted(span.name for span in receiver.spans())
     assert names == sorted(["child", "parent unsent", *(["parent before"] if before else [])])
     assert len(receiver.events()) == 1
+
+
+@needs_fork
+def test_fork_with_grpc(environment: dict[str, str]) -> None:
+    """A child that is forked before the first export, as by gunicorn --preload, exports over gRPC too."""
+    receiver = GrpcReceiver()
+    try:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+        run_program(FORK.format(before=False), {**environment, **variables})
+        assert sorted(receiver.span_names()) == ["child", "parent unsent"]
+    finally:
+        receiver.close()
 
 
 @needs_fork

@@ -62,12 +62,13 @@ def test_one_call_exports_everything(receiver: Receiver, environment: dict[str, 
     assert [event.name for event in receiver.events()] == ["trilemma.task.outcome"]
 
 
-def test_grpc(grpc_receiver: GrpcReceiver, environment: dict[str, str]) -> None:
-    """OTLP over gRPC works by variable, for spans and events."""
+@pytest.mark.parametrize("events", [True, False])
+def test_grpc(grpc_receiver: GrpcReceiver, environment: dict[str, str], events: bool) -> None:
+    """OTLP over gRPC works by variable, for spans and events, also where the first batch is that of the exit."""
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": grpc_receiver.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-    done = run_program(TASK, {**environment, **variables})
-    assert (grpc_receiver.span_names(), grpc_receiver.event_names()) == (["t"], ["trilemma.task.outcome"])
-    assert done.stderr == ""
+    done = run_program(TASK if events else TASK.replace("trilemma.outcome", "print"), {**environment, **variables})
+    assert (done.stderr, grpc_receiver.span_names()) == ("", ["t"])
+    assert grpc_receiver.event_names() == ["trilemma.task.outcome"] * events
 
 
 def test_arguments_win_over_variables(
@@ -307,3 +308,34 @@ def test_flush(receiver: Receiver, environment: dict[str, str]) -> None:
     run_program(TASK + "\n    trilemma.flush()\n    import os; os._exit(0)\n", environment)
     assert [span.name for span in receiver.spans()] == ["t"]
     assert len(receiver.events()) == 1
+
+
+def test_opentelemetrys_instrumentor(environment: dict[str, str]) -> None:
+    """The class behind OpenTelemetry's entry point instruments with the providers it is given, and can be undone."""
+    done = run_program(
+        OWN_PROVIDER.replace("    trace.set_tracer_provider(own)\n", "")
+        + """
+    import openai
+    from trilemma.instrumentor import TrilemmaInstrumentor
+    before = openai._base_client.SyncAPIClient.request
+    TrilemmaInstrumentor().instrument(tracer_provider=own)
+    openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
+    TrilemmaInstrumentor().uninstrument()
+    print([span.name for span in exporter.get_finished_spans()], openai._base_client.SyncAPIClient.request is before)
+""",
+        environment,
+    )
+    assert done.stdout == "['chat gpt-4o-mini'] True"
+
+
+def test_without_opentelemetrys_instrumentor(environment: dict[str, str]) -> None:
+    """Where opentelemetry-instrumentation is not installed, nothing of trilemma misses it."""
+    code = """
+        import sys
+        sys.modules["opentelemetry.instrumentation"] = None
+        import trilemma
+        trilemma.instrument(export=False)
+        from trilemma.instrumentor import TrilemmaInstrumentor
+        print(TrilemmaInstrumentor.__mro__[1].__name__)
+    """
+    assert run_program(code, environment).stdout == "object"
