@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from trilemma_analysis.client import connect
 from tests.analysis.importing.conftest import build_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Write = Callable[[str, str | bytes], Path]
@@ -133,7 +134,8 @@ sys.exit(main(["import", "cli.toml", "log.jsonl", "--store", sys.argv[1]]))
 
 def start_import(address: str) -> subprocess.Popen[str]:
     """Start an import in another process."""
-    return subprocess.Popen([sys.executable, "-c", CHILD, address], stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", CHILD, address], stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.mark.slow
@@ -162,3 +164,43 @@ def test_interrupted_import_is_completed_by_the_next(files: Write, tmp_path: Pat
         calls = store.query("SELECT count() AS calls FROM llm_calls")
     assert found.to_pylist() == [{"runs": ROWS, "ids": ROWS, "tokens": sum(range(ROWS))}]
     assert calls.to_pylist() == [{"calls": ROWS}]
+
+
+@pytest.mark.slow
+def test_store_that_dies_under_an_import(files: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`trilemma up` killed with -9: exit code 1 and what to do; restarted and run again, each row is there once."""
+    path = files("log.jsonl", log(*range(ROWS)))
+    with serve_store(tmp_path) as (store, address), start_import(address) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline() == "batch\n"
+        store.kill()
+        assert "safely in the store; run the same command again to load the rest" in child.stderr.read()
+        assert child.wait() == 1
+    with serve_store(tmp_path) as (_, address):
+        assert main(["import", "cli.toml", str(path), "--store", address]) == 0
+        assert "rows already loaded before" in capsys.readouterr().out
+        with connect(address) as opened:
+            found = opened.query(
+                "SELECT count() AS runs, sum(input_tokens) AS tokens, sum(call_count) AS calls FROM task_runs"
+            )
+    assert found.to_pylist() == [{"runs": ROWS, "tokens": sum(range(ROWS)), "calls": ROWS}]
+
+
+@contextmanager
+def serve_store(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `trilemma up` on free ports; return its process and the address of its ClickHouse port."""
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    ports = [word for name in ("otlp-http", "otlp-grpc", "clickhouse") for word in (f"--{name}-port", "0")]
+    command = [sys.executable, "-m", "trilemma.cli", "up", "--data-dir", str(folder / "up"), *ports]
+    with subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 120
+            while not ready.exists():
+                assert process.poll() is None, "trilemma up ended"
+                assert time.monotonic() < end, "trilemma up did not get ready"
+                time.sleep(0.1)
+            yield process, json.loads(ready.read_text())["clickhouse"]
+        finally:
+            process.terminate()
