@@ -15,13 +15,14 @@ from trilemma_collector.journal import Journal, recover_segments
 from trilemma_collector.receiver.intake import Intake
 from trilemma_collector.receiver.over_grpc import OtlpGrpc
 from trilemma_collector.receiver.over_http import OtlpHttp
-from trilemma_collector.schema import migrate, run_on_chdb
+from trilemma_collector.schema import migrate
 from trilemma_collector.storage import DataDirectory, Engine, Inserter, SegmentStore
+from trilemma_collector.storage.engine import run
 from trilemma_collector.web import HttpServer, bind, name_address
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from trilemma_collector.front.query import Credentials
@@ -60,9 +61,9 @@ class Settings:
 class Collector:
     """A running collector: where it listens, and how it is."""
 
-    def __init__(self, engine: Engine, journal: Journal, inserter: Inserter, database: str) -> None:
+    def __init__(self, engine: Engine, journal: Journal, intake: Intake, inserter: Inserter, database: str) -> None:
         self.addresses: dict[str, str] = {}
-        self.intake = Intake(journal)
+        self._intake = intake
         self._engine = engine
         self._journal = journal
         self._inserter = inserter
@@ -79,7 +80,7 @@ class Collector:
             "clickhouse_version": self._engine.version,
             "cpu_s": round(time.process_time(), 3),
             "uptime_s": round(time.monotonic() - self._started_at, 3),
-            "requests": {"accepted": dict(self.intake.accepted), "refused": dict(self.intake.refused)},
+            "requests": {"accepted": dict(self._intake.accepted), "refused": dict(self._intake.refused)},
             "rows": {table: int(count) for table, count in (line.split("\t") for line in rows.splitlines())},
             "backlog_bytes": self._journal.backlog_bytes,
             "quarantined_requests": progress.quarantined,
@@ -100,13 +101,18 @@ async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
         directory = stack.enter_context(DataDirectory.open(settings.data_dir))
         otlp_listener = stack.enter_context(bind(settings.host, settings.otlp_http_port, "--otlp-http-port"))
         clickhouse_listener = stack.enter_context(bind(settings.host, settings.clickhouse_port, "--clickhouse-port"))
-        engine = stack.enter_context(contextlib.closing(Engine(directory.path)))
-        with engine.connect() as connection:
-            migrate(run_on_chdb(connection), settings.database)
-        journal, inserter = _open_storage(settings, directory, engine)
-        collector = Collector(engine, journal, inserter, settings.database)
-        receiver = OtlpGrpc(collector.intake, largest_request_bytes=settings.max_request_mb * MEGABYTE)
+        limit_bytes, largest_bytes = settings.max_backlog_mb * MEGABYTE, settings.max_request_mb * MEGABYTE
+        journal = Journal(directory.write_ahead, limit_bytes=limit_bytes, flush_to_disk=settings.flush_to_disk)
+        intake = Intake(journal)
+        receiver = OtlpGrpc(intake, largest_request_bytes=largest_bytes)
         grpc_port = receiver.bind(settings.host, settings.otlp_grpc_port)
+
+        engine = stack.enter_context(_open_engine(directory, settings.database))
+        for segment in recover_segments(directory.write_ahead, directory.quarantine):
+            journal.adopt(segment)
+        store = SegmentStore(engine, directory, settings.database)
+        inserter = Inserter(journal, store, directory, flush_to_disk=settings.flush_to_disk)
+        collector = Collector(engine, journal, intake, inserter, settings.database)
 
         # Stopped in the opposite order: no more OTLP in, what is acknowledged is stored, then no more queries.
         front = ClickHouseHttp(
@@ -119,14 +125,14 @@ async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
         )
         stack.push_async_callback(asyncio.to_thread, front.close)
         await _serve(stack, front, clickhouse_listener)
-        stack.push_async_callback(asyncio.to_thread, inserter.close)
-        stack.push_async_callback(asyncio.to_thread, journal.close)
         inserter.start()
-        largest = settings.max_request_mb * MEGABYTE
-        otlp = OtlpHttp(collector.intake, largest_request_bytes=largest, health=collector.describe_health)
+        stack.push_async_callback(asyncio.to_thread, inserter.close)
+        journal.start()
+        stack.push_async_callback(asyncio.to_thread, journal.close)
+        otlp = OtlpHttp(intake, largest_request_bytes=largest_bytes, health=collector.describe_health)
         await _serve(stack, otlp, otlp_listener)
-        stack.push_async_callback(asyncio.to_thread, receiver.stop)
         receiver.start()
+        stack.push_async_callback(asyncio.to_thread, receiver.stop)
         collector.addresses = {
             "otlp_http": name_address(otlp_listener),
             "otlp_grpc": name_address(otlp_listener, grpc_port),
@@ -136,16 +142,15 @@ async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
         yield collector
 
 
-def _open_storage(settings: Settings, directory: DataDirectory, engine: Engine) -> tuple[Journal, Inserter]:
-    journal = Journal(
-        directory.write_ahead,
-        limit_bytes=settings.max_backlog_mb * MEGABYTE,
-        flush_to_disk=settings.flush_to_disk,
-    )
-    for segment in recover_segments(directory.write_ahead, directory.quarantine):
-        journal.adopt(segment)
-    store = SegmentStore(engine, directory, settings.database)
-    return journal, Inserter(journal, store, directory, flush_to_disk=settings.flush_to_disk)
+@contextlib.contextmanager
+def _open_engine(directory: DataDirectory, database: str) -> Iterator[Engine]:
+    engine = Engine(directory.path)
+    try:
+        with engine.connect() as connection:
+            migrate(lambda sql: str(run(connection, sql).bytes().decode()), database)
+        yield engine
+    finally:
+        engine.close()
 
 
 async def _serve(stack: contextlib.AsyncExitStack, app: ClickHouseHttp | OtlpHttp, listener: socket.socket) -> None:

@@ -1,7 +1,7 @@
-"""Own OTLP requests of realistic spans for benchmarks: business tasks with one to four LLM calls each, as trilemma traces them.
+"""Own OTLP requests of realistic spans: business tasks with one to four LLM calls, as trilemma traces them.
 
 A call has the 37 attributes that trilemma writes for a streamed, priced chat call of a task; a task's span has eight.
-Values vary as in a real service: few models, tasks, prompts and hosts; ids, hashes, token counts and times all different.
+Values vary as in a real service: few models, tasks, prompts and hosts; ids, hashes, token counts and times all differ.
 """
 
 from __future__ import annotations

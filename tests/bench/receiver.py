@@ -1,11 +1,12 @@
-"""Own the receiver benchmark: spans per CPU-second that `trilemma up` takes in, beside decoding in Python in the same run.
+"""Own the receiver benchmark: spans per CPU-second that `trilemma up` takes in, beside decoding in Python.
 
-Method. `trilemma up` runs in its own process, with all defaults (each request is on disk before it is acknowledged). This
-process makes the spans beforehand, then sends them over OTLP/HTTP, Protobuf, uncompressed, 512 spans a request, as fast as
-they are acknowledged. What is measured is CPU time, user and system, of the whole collector process and all its threads,
-from the first request until the last span can be read by SQL: receiving, checking, the write-ahead file, ClickHouse's
-decoding, every table, view and rollup, and the background merges that fall into that time. The naive way takes the same
-requests in a process of its own, without HTTP or write-ahead file: Protobuf classes, Python rows, Arrow, the same tables.
+Method. `trilemma up` runs in its own process, with all defaults (each request is on disk before it is acknowledged).
+This process makes the spans beforehand, then sends them over OTLP/HTTP, Protobuf, uncompressed, 512 spans a request, as
+fast as they are acknowledged. What is measured is CPU time, user and system, of the whole collector process and all its
+threads, from the first request until the last span can be read by SQL: receiving, checking, the write-ahead file,
+ClickHouse's decoding, every table, view and rollup, and the background merges that fall into that time. The naive way
+takes the same requests in a process of its own, without HTTP and write-ahead file: Protobuf, Python rows, Arrow,
+the same tables. Both take turns in one run, for machines are noisy.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ def _count_spans(url: str) -> int:
 
 
 def _describe(name: str, run: Run) -> str:
-    return f"{name} {run.spans_per_cpu_s:,.0f} spans/CPU-s ({run.spans:,} spans, {run.cpu_s:.2f} CPU-s, {run.wall_s:.2f} s)"
+    size = f"{run.spans:,} spans, {run.cpu_s:.2f} CPU-s, {run.wall_s:.2f} s"
+    return f"{name} {run.spans_per_cpu_s:,.0f} spans/CPU-s ({size})"
 
 
 def _parse(argv: Sequence[str]) -> Any:

@@ -91,13 +91,21 @@ class ClickHouseHttp:
             logger.info("a client closed its connection before the end of its request")
         except ClickHouseError as error:
             if not begun:
-                text = format_error(error, self._engine.version)
-                headers = [
-                    (b"content-type", b"text/plain; charset=UTF-8"),
-                    (b"x-clickhouse-exception-code", str(error.code).encode()),
-                    (b"x-clickhouse-server-display-name", b"trilemma"),
-                ]
-                await respond(send, find_http_status(error.code), text.encode() + b"\n", headers)
+                await self._tell_error(send, error)
+        except Exception as error:
+            logger.exception("a request to the ClickHouse port failed")
+            if not begun:
+                text = f"Code: 1002. DB::Exception: {type(error).__name__}: {error}. (UNKNOWN_EXCEPTION)"
+                await self._tell_error(send, ClickHouseError(text))
+
+    async def _tell_error(self, send: Send, error: ClickHouseError) -> None:
+        text = format_error(error, self._engine.version)
+        headers = [
+            (b"content-type", b"text/plain; charset=UTF-8"),
+            (b"x-clickhouse-exception-code", str(error.code).encode()),
+            (b"x-clickhouse-server-display-name", b"trilemma"),
+        ]
+        await respond(send, find_http_status(error.code), text.encode() + b"\n", headers)
 
     def _check_credentials(self, scope: Scope) -> None:
         if self._credentials is None:

@@ -1,15 +1,14 @@
-"""Own the compression of requests and replies on the ClickHouse port: what HTTP names, and ClickHouse's own frames."""
+"""Own the compression of requests and replies on the ClickHouse port, as HTTP names it or in ClickHouse's frames."""
 
 from __future__ import annotations
 
-import struct
 import sys
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import lz4.block
 import lz4.frame
 
+from trilemma_collector.front.frames import FrameDecompressor
 from trilemma_collector.storage.engine import ClickHouseError
 
 if sys.version_info >= (3, 14):
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Compressor", "Decompressor", "choose_encoding", "make_compressor", "make_decompressor"]
 
-# A frame: checksum (16 bytes), method, compressed size with these nine bytes, plain size; then the data.
-# https://clickhouse.com/docs/native-protocol/compression
-FRAME = struct.Struct("<16xBII")
-FRAME_FIXED_BYTES = 9
-LZ4_FRAME, ZSTD_FRAME, PLAIN_FRAME = 0x82, 0x90, 0x02
-LARGEST_FRAME_BYTES = 1 << 30
 GZIP_WINDOW, ANY_ZLIB_WINDOW = 16 + zlib.MAX_WBITS, 32 + zlib.MAX_WBITS
 
 
@@ -62,24 +55,27 @@ class _Lz4Compressor:
         return self.compress(b"") + bytes(self._frame.flush())
 
 
-class _FrameDecompressor:
-    """Read ClickHouse's own frames (``decompress=1``), as clickhouse-go sends them with ``compress: lz4``."""
+class _Frames:
+    """Read one frame (or gzip member) after another, as a client writes one for each piece that it sends."""
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, encoding: str, open_frame: Callable[[], Any]) -> None:
+        self._encoding = encoding
+        self._open_frame = open_frame
+        self._frame = open_frame()
 
     def decompress(self, data: bytes, /) -> bytes:
-        self._rest += data
         plain: list[bytes] = []
-        while len(self._rest) >= FRAME.size:
-            method, size, plain_size = FRAME.unpack_from(self._rest)
-            end = FRAME.size - FRAME_FIXED_BYTES + size
-            if not FRAME_FIXED_BYTES <= size <= LARGEST_FRAME_BYTES or plain_size > LARGEST_FRAME_BYTES:
-                raise ClickHouseError("Code: 271. DB::Exception: the body is not in ClickHouse's compressed frames")
-            if len(self._rest) < end:
-                break
-            plain.append(_read_frame(method, self._rest[FRAME.size : end], plain_size))
-            self._rest = self._rest[end:]
+        try:
+            while data:
+                if self._frame.eof:
+                    self._frame = self._open_frame()
+                plain.append(self._frame.decompress(data))
+                data = self._frame.unused_data or b""
+        except (RuntimeError, ValueError, zlib.error, zstd.ZstdError) as error:
+            raise ClickHouseError(
+                f"Code: 271. DB::Exception: Cannot decompress the body as {self._encoding}: {error}. "
+                f"(CANNOT_DECOMPRESS)"
+            ) from error
         return b"".join(plain)
 
 
@@ -101,13 +97,11 @@ COMPRESSORS: dict[str, Callable[[], Compressor]] = {
     "zstd": lambda: zstd.ZstdCompressor(1),
     "": _Identity,
 }
-DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
+DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(ANY_ZLIB_WINDOW),
     "deflate": lambda: zlib.decompressobj(ANY_ZLIB_WINDOW),
     "lz4": lz4.frame.LZ4FrameDecompressor,
     "zstd": zstd.ZstdDecompressor,
-    "identity": _Identity,
-    "": _Identity,
 }
 
 
@@ -129,20 +123,10 @@ def make_decompressor(encoding: str, *, framed: bool) -> Decompressor:
         ClickHouseError: the encoding is not known.
     """
     if framed:
-        return _FrameDecompressor()
+        return FrameDecompressor()
+    if encoding in {"", "identity"}:
+        return _Identity()
     if encoding not in DECOMPRESSORS:
-        known = ", ".join(name for name in DECOMPRESSORS if name)
-        raise ClickHouseError(
-            f"Code: 48. DB::Exception: Content-Encoding {encoding!r} is not known; use one of {known}"
-        )
-    return DECOMPRESSORS[encoding]()
-
-
-def _read_frame(method: int, data: bytes, plain_size: int) -> bytes:
-    if method == LZ4_FRAME:
-        return bytes(lz4.block.decompress(data, uncompressed_size=plain_size))
-    if method == ZSTD_FRAME:
-        return zstd.decompress(data)
-    if method == PLAIN_FRAME:
-        return data
-    raise ClickHouseError(f"Code: 89. DB::Exception: unknown compression method 0x{method:02x} in the body")
+        known = ", ".join(DECOMPRESSORS)
+        raise ClickHouseError(f"Code: 48. DB::Exception: Unknown Content-Encoding {encoding!r}; use one of {known}.")
+    return _Frames(encoding, DECOMPRESSORS[encoding])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from trilemma_collector.front.compression import choose_encoding
+from trilemma_collector.front.compression import Compressor, choose_encoding, make_compressor
+from trilemma_collector.front.frames import FrameCompressor
 from trilemma_collector.storage.engine import ClickHouseError, quote_text
 
 if TYPE_CHECKING:
@@ -60,10 +61,20 @@ class Query:
     session_id: str = ""
     session_timeout_s: float = SESSION_TIMEOUT_S
     framed_body: bool = False
+    framed_reply: bool = False
     body_encoding: str = ""
     reply_encoding: str = ""
     read_only: bool = False
     content_type: str = field(default="", repr=False)
+
+    def make_compressor(self) -> Compressor:
+        """Return what packs a reply as the client asked."""
+        return FrameCompressor() if self.framed_reply else make_compressor(self.reply_encoding)
+
+    def pack(self, reply: bytes) -> bytes:
+        """Return a whole reply as the client asked for it."""
+        compressor = self.make_compressor()
+        return compressor.compress(reply) + compressor.flush()
 
     @property
     def settings_names(self) -> tuple[str, ...]:
@@ -95,15 +106,10 @@ def read_query(scope: Scope, *, database: str, read_only: bool) -> Query:
     """Read a request's URL and headers.
 
     Raises:
-        ClickHouseError: it asks for something that is not served here.
+        ClickHouseError: a parameter of the URL can be no setting.
     """
     url = dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    if url.get("compress") == "1":
-        raise ClickHouseError(
-            "Code: 48. DB::Exception: compress=1 (replies in ClickHouse's own frames) is not served by the embedded "
-            "engine; in clickhouse-go and the collector's clickhouseexporter set compress: none, or use gzip"
-        )
     settings = {
         _check_setting_name(name): value
         for name, value in url.items()
@@ -120,6 +126,7 @@ def read_query(scope: Scope, *, database: str, read_only: bool) -> Query:
         session_id=url.get("session_id", ""),
         session_timeout_s=float(url.get("session_timeout") or SESSION_TIMEOUT_S),
         framed_body=url.get("decompress") == "1",
+        framed_reply=url.get("compress") == "1",
         body_encoding=headers.get("content-encoding", "").strip().lower(),
         reply_encoding=choose_encoding(headers.get("accept-encoding", "")) if compressed else "",
         read_only=read_only or scope["method"] != "POST",

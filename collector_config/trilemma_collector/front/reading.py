@@ -13,7 +13,6 @@ import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from trilemma_collector.front.compression import make_compressor
 from trilemma_collector.storage.engine import ClickHouseError, run
 
 if TYPE_CHECKING:
@@ -76,8 +75,7 @@ class ReplyStream:
             os.close(write_end)
 
     async def _send_whole(self, send: Send, body: bytes, result: Any) -> None:
-        compressor = make_compressor(self._query.reply_encoding)
-        packed = compressor.compress(body) + compressor.flush()
+        packed = self._query.pack(body)
         headers = [*make_headers(self._query, self._form, summarize(result)), (b"content-length", b"%d" % len(packed))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": packed})
@@ -88,7 +86,7 @@ class ReplyStream:
         tag = uuid.uuid4().hex[:16]
         headers = [*make_headers(self._query, self._form, {}), (b"x-clickhouse-exception-tag", tag.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        compressor = make_compressor(self._query.reply_encoding)
+        compressor = self._query.make_compressor()
         while piece:
             await send({"type": "http.response.body", "body": compressor.compress(piece), "more_body": True})
             piece = await stream.read(PIECE_BYTES)

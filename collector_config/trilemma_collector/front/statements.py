@@ -52,7 +52,8 @@ class StatementRunner:
         body = Body(receive, query)
         raw = await _read_statement(query, body)
         if is_hello(raw, query.form):
-            await respond(send, 200, write_hello(self._engine.version), make_headers(query, query.form, {}))
+            reply = query.pack(write_hello(self._engine.version))
+            await respond(send, 200, reply, make_headers(query, query.form, {}))
             return
         statement = parse_statement(raw)
         async with self._sessions.connect(query) as connection:
@@ -88,7 +89,7 @@ class StatementRunner:
         loop = asyncio.get_running_loop()
         call = (connection, statement.head, query.form, query.parameters)
         result = await loop.run_in_executor(self._threads, run, *call)
-        await respond(send, 200, result.bytes(), make_headers(query, query.form, summarize(result)))
+        await respond(send, 200, query.pack(result.bytes()), make_headers(query, query.form, summarize(result)))
 
     async def _wait_for_backlog(self) -> None:
         """Let a reader see what was acknowledged before it asked."""

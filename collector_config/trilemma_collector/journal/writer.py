@@ -65,7 +65,7 @@ class Journal:
     """
 
     def __init__(self, directory: Path, *, limit_bytes: int, flush_to_disk: bool) -> None:
-        """Start writing in a directory.
+        """Prepare to write into a directory.
 
         Args:
             directory: where segments go; it exists.
@@ -84,6 +84,9 @@ class Journal:
         self._open: dict[str, _OpenSegment] = {}
         self._closed: list[Segment] = []
         self._thread = threading.Thread(target=self._write_until_stopped, name="journal-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write; requests that came before wait until then."""
         self._thread.start()
 
     @property

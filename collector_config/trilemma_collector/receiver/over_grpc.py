@@ -35,6 +35,7 @@ class OtlpGrpc:
     """The gRPC server."""
 
     def __init__(self, intake: Intake, *, largest_request_bytes: int) -> None:
+        """Prepare to serve; :meth:`bind` and :meth:`start` do."""
         self._intake = intake
         self._server = grpc.server(
             ThreadPoolExecutor(WORKERS, thread_name_prefix="otlp-grpc"),

@@ -9,10 +9,10 @@ __all__ = ["SIGNALS", "Signal"]
 
 FOLDER = files("trilemma_collector") / "storage"
 
-# A number is turned into text where it is read: only the one value that was sent costs anything. NULL is "another type".
+# A number becomes text where it is read: so only the one value that was sent costs anything. NULL is "another type".
 VALUE = (
-    "Tuple(string_value String, bool_value Nullable(String), int_value Nullable(String), double_value Nullable(String), "
-    "array_value Nullable(String), kvlist_value Nullable(String), bytes_value String)"
+    "Tuple(string_value String, bool_value Nullable(String), int_value Nullable(String), double_value Nullable(String),"
+    " array_value Nullable(String), kvlist_value Nullable(String), bytes_value String)"
 )
 ATTRIBUTES = f"Array(Tuple(key LowCardinality(String), value {VALUE}))"
 RESOURCE = f"Tuple(attributes {ATTRIBUTES})"

@@ -16,7 +16,9 @@ WITH
         value.string_value,
         assumeNotNull(value.bool_value),
         assumeNotNull(value.int_value),
-        assumeNotNull(value.double_value),
+        -- 1.5e+300, NaN, Infinity, as the production collector writes them. Almost all are empty here, so this is cheap.
+        replaceAll(replaceAll(replaceAll(replaceAll(assumeNotNull(value.double_value),
+            'e', 'e+'), 'e+-', 'e-'), 'nan', 'NaN'), 'inf', 'Infinity'),
         if(isNull(value.array_value), '', otlp_array_to_json(hex(assumeNotNull(value.array_value)))),
         if(isNull(value.kvlist_value), '', otlp_kvlist_to_json(hex(assumeNotNull(value.kvlist_value)))),
         base64Encode(value.bytes_value)) AS to_text,

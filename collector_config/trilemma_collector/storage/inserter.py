@@ -63,6 +63,7 @@ class Inserter:
 
     def start(self) -> None:
         """Begin to store."""
+        self._store.open()
         self._thread.start()
 
     def notice_growth(self) -> None:

@@ -66,10 +66,15 @@ class SegmentStore:
     """Store segments through one connection; used by one thread."""
 
     def __init__(self, engine: Engine, directory: DataDirectory, database: str) -> None:
-        self._connection: Connection = engine.connect(database)
         self.quarantined = 0
+        self._engine = engine
         self._directory = directory
+        self._database = database
         self._schema = directory.write_ahead / "otlp.proto"
+
+    def open(self) -> None:
+        """Connect to the engine."""
+        self._connection: Connection = self._engine.connect(self._database)
         self._schema.write_text(read_schema(), encoding="utf-8")
 
     def store(self, segment: Segment) -> None:
@@ -152,7 +157,7 @@ class SegmentStore:
             "max_threads": "1",
             "max_insert_threads": "1",
             "input_format_parallel_parsing": "0",
-            # The tables replace duplicates when they merge, and the views when they read; a pass over each INSERT is extra.
+            # Tables replace duplicates when they merge, views when they read: a pass over each INSERT is superfluous.
             "optimize_on_insert": "0",
             # Lets rare values (arrays, maps) call Python, and only those.
             "short_circuit_function_evaluation": "force_enable",

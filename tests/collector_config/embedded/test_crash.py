@@ -83,7 +83,7 @@ def test_killed_under_load_every_span_is_stored_exactly_once(tmp_path: Path) -> 
 
 
 def test_what_was_acknowledged_and_not_stored_survives_a_kill(tmp_path: Path) -> None:
-    """Killed right after an acknowledgement, before anything is inserted, the collector stores the request at its start."""
+    """Killed right after an acknowledgement, before any INSERT, the collector stores the request at its next start."""
     service = unique_name()
     collector = start_collector(tmp_path)
     body = make_traces(service, 10).SerializeToString()

@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
 def journal(folder: Path) -> Iterator[Journal]:
     """Return a journal with a limit of 1 MB."""
     journal = Journal(folder, limit_bytes=1_000_000, flush_to_disk=True)
+    journal.start()
     yield journal
     journal.close()
 
@@ -179,6 +180,7 @@ def test_a_disk_that_refuses_fails_the_request_only(
 def test_a_closed_journal_refuses_and_keeps(folder: Path, aside: Path) -> None:
     """Closing writes what is queued; afterwards requests are refused, and the next start finds everything."""
     journal = Journal(folder, limit_bytes=1_000_000, flush_to_disk=False)
+    journal.start()
     futures = [journal.append("logs", b"%d" % number) for number in range(10)]
     journal.close()
     assert all(future.exception(timeout=0) is None for future in futures)

@@ -93,7 +93,7 @@ def test_the_sdks_logs_are_delivered(collector: RunningCollector, client: Client
 
 
 def test_json_gives_the_same_row_as_protobuf(collector: RunningCollector, client: Client) -> None:
-    """A request in OTLP/JSON (hexadecimal ids, enum numbers, 64-bit numbers as text) is stored as its Protobuf twin is."""
+    """A request in OTLP/JSON (ids in hexadecimal, 64-bit numbers as text) is stored as its Protobuf twin is."""
     rows = []
     for as_json in (False, True):
         service = unique_name()
@@ -158,7 +158,10 @@ def test_json_logs_are_taken(collector: RunningCollector, client: Client) -> Non
             JSON, 400, "spanId 'abcd' has 2 bytes instead of 8", id="short id",
         ),
         pytest.param(b"plain", {**PROTOBUF, "Content-Encoding": "gzip"}, 400, "the body is not gzip", id="not gzip"),
-        pytest.param(gzip.compress(b"x" * 99)[:-9], {**PROTOBUF, "Content-Encoding": "gzip"}, 400, "gzip body is cut short", id="gzip cut"),
+        pytest.param(
+            gzip.compress(b"x" * 99)[:-9],
+            {**PROTOBUF, "Content-Encoding": "gzip"}, 400, "gzip body is cut short", id="gzip cut",
+        ),
         pytest.param(b"x", {**PROTOBUF, "Content-Encoding": "br"}, 415, "Content-Encoding 'br'", id="unknown encoding"),
         pytest.param(b"x", {"Content-Type": "text/plain"}, 415, "Content-Type 'text/plain'", id="unknown type"),
     ],
@@ -166,7 +169,7 @@ def test_json_logs_are_taken(collector: RunningCollector, client: Client) -> Non
 def test_a_body_that_is_no_otlp_is_refused(
     collector: RunningCollector, body: bytes, headers: dict[str, str], status: int, reason: str
 ) -> None:
-    """Malformed input is refused for good (no 5xx, so it is not sent again), and a Status names what is wrong with it."""
+    """Malformed input is refused for good (so it is not sent again), and a Status names what is wrong with it."""
     reply = post(f"{collector.otlp_http}/v1/traces", body, headers)
     assert reply.status == status
     assert reason in _read_status(reply).message
@@ -215,12 +218,8 @@ def test_metrics_are_refused_politely(collector: RunningCollector) -> None:
 def test_text_cut_within_a_character_is_stored(collector: RunningCollector, client: Client) -> None:
     """An attribute that an SDK cut in the middle of a character does not cost the request."""
     service = unique_name()
-    body = (
-        make_traces(service, k=AnyValue(string_value="naïve!"))
-        .SerializeToString()
-        .replace(b"na\xc3\xaf", b"naxy\xc3"[:4])
-    )
-    broken = body.replace(b"naxy", b"nax\xc3")
+    body = make_traces(service, k=AnyValue(string_value="nax?ve!")).SerializeToString()
+    broken = body.replace(b"nax?ve!", b"nax\xc3ve!")  # the first of two bytes of a letter
     assert post(f"{collector.otlp_http}/v1/traces", broken, PROTOBUF).status == 200
     rows = client.query(
         "SELECT hex(attributes['k']) FROM spans WHERE service_name = {s:String}", parameters={"s": service}
@@ -229,7 +228,7 @@ def test_text_cut_within_a_character_is_stored(collector: RunningCollector, clie
 
 
 def test_too_large_requests_are_refused(tmp_path: Path) -> None:
-    """Beyond --max-request-mb a body gets 413, also when it is only large once decompressed (no memory for a gzip bomb)."""
+    """Beyond --max-request-mb a body gets 413, also when it is large only once decompressed (a bomb)."""
     with running_collector(tmp_path, "--max-request-mb", "1") as collector:
         url = f"{collector.otlp_http}/v1/traces"
         bomb = zlib.compress(b"\0" * 200_000_000)

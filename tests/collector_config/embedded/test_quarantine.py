@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def make_poison() -> bytes:
-    """Return a request that passes the check of large bodies and that ClickHouse cannot decode: a key of a length too long."""
+    """Return a request that passes the check of large bodies and that ClickHouse cannot decode: a key is too long."""
     body = make_traces("poison", 30, padding=AnyValue(string_value="x" * 4000)).SerializeToString()
     key = b"\x0a\x07padding"
     assert key in body
@@ -45,7 +45,7 @@ def test_a_poisoned_request_is_kept_aside_and_the_others_are_stored(tmp_path: Pa
 
 
 def test_a_store_that_refuses_keeps_the_data_and_catches_up(tmp_path: Path) -> None:
-    """While the landing table is gone nothing is lost or set aside: health says what is wrong, and it is stored later."""
+    """While the landing table is gone nothing is lost or set aside: health says what is wrong; it is stored later."""
     service = unique_name()
     with running_collector(tmp_path) as collector:
         assert post(collector.clickhouse, b"RENAME TABLE otel_traces TO otel_traces_away", {}).status == http.client.OK
