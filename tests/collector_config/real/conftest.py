@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import trilemma.errors
-from trilemma_collector.build import build_collector
+from trilemma_collector.build import build_collector, find_go
 
 from tests.collector_config.real.collector_process import CollectorProcess
 from tests.collector_config.real.otlp import OtlpSink
@@ -60,17 +60,24 @@ def sink() -> Iterator[OtlpSink]:
 
 
 @pytest.fixture
-def secrets(tmp_path: Path) -> dict[str, str]:
+def secrets(tmp_path: Path, collector_binary: Path) -> dict[str, str]:
     """Give what a deployment has to give: a token, a gateway and a certificate."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    go = find_go()
+    source = subprocess.run([go, "env", "GOROOT"], check=True, capture_output=True, text=True).stdout.strip()
+    make = [
+        go,
+        "run",
+        f"{source}/src/crypto/tls/generate_cert.go",
+        "--host",
+        "127.0.0.1",
+        "--ca",
+        "--ecdsa-curve",
+        "P256",
+    ]
+    subprocess.run(make, check=True, capture_output=True, cwd=tmp_path)
     return {
         "TRILEMMA_TOKEN": "a-token",
         "TRILEMMA_GATEWAY": "https://gateway:4318",
-        "TRILEMMA_TLS_CERT": str(certificate),
-        "TRILEMMA_TLS_KEY": str(key),
+        "TRILEMMA_TLS_CERT": str(tmp_path / "cert.pem"),
+        "TRILEMMA_TLS_KEY": str(tmp_path / "key.pem"),
     }

@@ -17,6 +17,8 @@ from tests.collector_config.real.otlp import make_span, post, write_traces
 from tests.collector_config.real.server_process import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from tests.collector_config.real.collector_process import CollectorProcess
@@ -115,3 +117,22 @@ def test_senders_without_the_token_are_refused(start_collector: StartCollector, 
         assert unheard.value.code() == grpc.StatusCode.UNAUTHENTICATED
         export(ExportTraceServiceRequest.FromString(body), timeout=10, metadata=[("authorization", "Bearer the-token")])
     wait_until(lambda: len(sink.spans()) == 1)
+
+
+def test_agent_reaches_the_gateway_by_tls_and_token(
+    start_collector: StartCollector, sink: OtlpSink, secrets: dict[str, str], tmp_path: Path
+) -> None:
+    """An agent that trusts the gateway's authority and knows the token gets its spans through; plain HTTP does not."""
+    gateway = start_collector(*LAYERS, "tls.yaml", **{**secrets, "TRILEMMA_GATEWAY": sink.url})
+    secured = gateway.http_url.replace("http:", "https:")
+    agent = start_collector(
+        "privacy.yaml", "agent.yaml", "to-gateway.yaml",
+        TRILEMMA_GATEWAY=secured, TRILEMMA_TOKEN=secrets["TRILEMMA_TOKEN"], SSL_CERT_FILE=secrets["TRILEMMA_TLS_CERT"],
+        TRILEMMA_QUEUE=str(tmp_path / "agent"),
+    )  # fmt: skip
+    post(f"{agent.http_url}/v1/traces", write_traces([make_span(1, 1, **CALL)]))
+    wait_until(lambda: name_ids(sink.spans()) == [1])
+    with pytest.raises(urllib.error.HTTPError) as plain:
+        post(f"{gateway.http_url}/v1/traces", write_traces([make_span(2, 2, **CALL)]), TOKEN)
+    plain.value.close()
+    assert plain.value.code == 400
