@@ -29,6 +29,6 @@ def describe_missing(path: str, names: Iterable[str]) -> str:
     """Say which columns there are instead of `path`, the nearest first."""
     known = sorted(names)
     nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+    guess = f"did you mean {nearest[0]!r}? It has" if nearest else "it has"
     shown = ", ".join(known[:40]) + (f" and {len(known) - 40} more" if len(known) > 40 else "")
-    return f"{guess}It has: {shown}"
+    return f"{guess}: {shown}"

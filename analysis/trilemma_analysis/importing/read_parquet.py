@@ -34,7 +34,7 @@ class ParquetReader:
                 self.total = file.metadata.num_rows
                 self.schema = file.schema_arrow
         except (pa.ArrowInvalid, OSError) as error:
-            raise ImportFileError(f"the log file {path} is no complete Parquet file: {error}; copy it again") from error
+            raise ImportFileError(f"the log file {path} is no complete Parquet file ({error}); copy it") from error
         if self.total == 0:
             raise ImportFileError(f"the log file {path} holds no rows")
 
