@@ -83,6 +83,12 @@ def _embedding_dimension(body: dict[str, Any]) -> int | None:
     return len(vector) if isinstance(vector, list) else None
 
 
+def _count_searches(body: dict[str, Any]) -> int | None:
+    # OpenAI bills searches, not the opening of pages they found: "Search actions incur a tool call cost" (its docs).
+    calls = [item.get("action") or {} for item in body["output"] if item["type"] == "web_search_call"]
+    return sum(action.get("type", "search") == "search" for action in calls) or None
+
+
 RESPONSES = Endpoint(
     path="/responses",
     operation="chat",
@@ -115,7 +121,7 @@ RESPONSES = Endpoint(
         "tool_call_names": "output[function_call|custom_tool_call].name",
         "tool_call_ids": "output[function_call|custom_tool_call].call_id",
         "error_type": "error.code",
-        "web_search_count": lambda body: sum(item["type"] == "web_search_call" for item in body["output"]) or None,
+        "web_search_count": _count_searches,
         "cost": "usage.cost",
     },
     fold=fold_response,
