@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from trilemma_analysis.comparisons import compare
-from trilemma_analysis.gates import choose_baselines, find_candidates, run_gates
+from trilemma_analysis.gates import choose_baselines, find_candidates, find_incumbents, run_gates
 from trilemma_analysis.measures import measure_combinations
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Analysis:
     measures: tuple[Measures, ...]
     baselines: dict[str, Baseline]
     gates: tuple[GateResult, ...]
+
+    def is_candidate(self, result: GateResult) -> bool:
+        """Return whether a gate was run against the task's baseline, and not against a dearer incumbent."""
+        return self.baselines[result.comparison.baseline.task].measures.key == result.comparison.baseline.key
 
     @property
     def alpha(self) -> float:
@@ -64,6 +68,7 @@ def analyse(store: Store, scope: Scope, options: Options) -> Analysis:
     measures = measure_combinations(store, scope, options.confidence)
     baselines = choose_baselines(measures, options.baselines)
     margins = {one.task: options.margin_of(one.task) for one in measures}
-    comparisons = compare(store, scope, find_candidates(measures, baselines), margins, options.confidence)
+    pairs = [*find_candidates(measures, baselines), *find_incumbents(measures, baselines)]
+    comparisons = compare(store, scope, pairs, margins, options.confidence)
     gates = run_gates(comparisons, baselines, 1 - options.confidence)
     return Analysis(store, scope, options, tuple(measures), baselines, tuple(gates))

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from trilemma_analysis.comparisons import Comparison
     from trilemma_analysis.measures import Measures
 
-__all__ = ["CLAIM_FAMILIES", "Baseline", "GateResult", "choose_baselines", "find_candidates", "run_gates"]
+__all__ = [
+    "CLAIM_FAMILIES",
+    "Baseline",
+    "GateResult",
+    "choose_baselines",
+    "find_candidates",
+    "find_incumbents",
+    "run_gates",
+]
 
 # Claims that something is worse or has changed come in three families: routes, prompt versions, drift. Each may err
 # with a third of the report's error, so that the whole report claims nothing false with the confidence asked for.
@@ -78,13 +86,33 @@ def find_candidates(measures: Sequence[Measures], baselines: Mapping[str, Baseli
     return pairs
 
 
+def find_incumbents(measures: Sequence[Measures], baselines: Mapping[str, Baseline]) -> list[tuple[Measures, Measures]]:
+    """Return per task where most of the money goes, with the baseline as its candidate, if that is cheaper.
+
+    Where several combinations share the traffic, the most successful is the baseline, and may well be the cheapest:
+    then the question is whether the dearer ones can go. It is asked of one only, chosen by cost and not by outcome.
+    """
+    pairs = []
+    for task, baseline in baselines.items():
+        best = baseline.measures
+        in_use = [one for one in measures if one.task == task and one.known and one.runs >= NEARLY_MOST * best.runs]
+        spent = [
+            (one.cost_per_run.value * one.runs, one) for one in in_use if one.cost_per_run and one.cost_per_run.value
+        ]
+        if baseline.chosen_from > 1 and spent:
+            dearest = max(spent, key=lambda pair: (pair[0], pair[1].combination))[1]
+            if _is_cheaper(best, dearest):
+                pairs.append((dearest, best))
+    return pairs
+
+
 def run_gates(comparisons: Sequence[Comparison], baselines: Mapping[str, Baseline], alpha: float) -> list[GateResult]:
     """Give each comparison its verdict.
 
     Safe: Holm over the candidates of its task at alpha, without those whose sample could not reach it whatever came
     out. Worse: Holm over all comparisons at hand, at a family's part of alpha, and not safe. Else not enough data.
     """
-    safe, worse = _adjust_safe(comparisons, alpha), _adjust_worse(comparisons, baselines)
+    safe, worse = _adjust_safe(comparisons, baselines, alpha), _adjust_worse(comparisons, baselines)
     verdicts = [_name_verdict(s, w, alpha) for s, w in zip(safe, worse, strict=True)]
     open_by_task: dict[str, int] = defaultdict(int)
     for one, verdict in zip(comparisons, verdicts, strict=True):
@@ -114,9 +142,9 @@ def _choose_one(ones: list[Measures], name: str | None) -> Baseline | None:
     return Baseline(best, f"highest success rate among the {len(near)} combinations with the most runs", len(near))
 
 
-def _is_cheaper_or_faster(candidate: Measures, baseline: Measures) -> bool:
+def _is_cheaper(candidate: Measures, baseline: Measures) -> bool:
     ours, theirs = baseline.cost_per_run, candidate.cost_per_run
-    cheaper = bool(
+    return bool(
         ours
         and theirs
         and ours.unit == theirs.unit
@@ -124,21 +152,34 @@ def _is_cheaper_or_faster(candidate: Measures, baseline: Measures) -> bool:
         and theirs.value is not None
         and theirs.value < ours.value
     )
+
+
+def _is_cheaper_or_faster(candidate: Measures, baseline: Measures) -> bool:
     slow, fast = baseline.latency_p50.value, candidate.latency_p50.value
-    return cheaper or (slow is not None and fast is not None and fast < slow)
+    return _is_cheaper(candidate, baseline) or (slow is not None and fast is not None and fast < slow)
 
 
-def _adjust_safe(comparisons: Sequence[Comparison], alpha: float) -> list[float]:
-    """Return Holm-adjusted p-values of non-inferiority per task; 1 for samples too small to show it (Tarone 1990)."""
+def _adjust_safe(comparisons: Sequence[Comparison], baselines: Mapping[str, Baseline], alpha: float) -> list[float]:
+    """Return Holm-adjusted p-values of non-inferiority per task; 1 for samples too small to show it (Tarone 1990).
+
+    A candidate that was itself chosen as the best of several (see find_incumbents) pays for that choice first.
+    """
     adjusted = [1.0] * len(comparisons)
     by_task: dict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(comparisons):
         if one.test.n * -math.log1p(-one.margin) >= -math.log(alpha):  # (1 - margin)^n <= alpha: no loss in n pairs
             by_task[one.baseline.task].append(index)
     for indices in by_task.values():
-        for index, p in zip(indices, holm([comparisons[i].test.p_noninferior for i in indices]), strict=True):
+        p_values = [_p_noninferior(comparisons[index], baselines) for index in indices]
+        for index, p in zip(indices, holm(p_values), strict=True):
             adjusted[index] = float(p)
     return adjusted
+
+
+def _p_noninferior(one: Comparison, baselines: Mapping[str, Baseline]) -> float:
+    baseline = baselines[one.baseline.task]
+    chosen_from = baseline.chosen_from if one.candidate.key == baseline.measures.key else 1
+    return min(1.0, one.test.p_noninferior * chosen_from)
 
 
 def _adjust_worse(comparisons: Sequence[Comparison], baselines: Mapping[str, Baseline]) -> list[float]:
@@ -149,7 +190,11 @@ def _adjust_worse(comparisons: Sequence[Comparison], baselines: Mapping[str, Bas
     """
     if not comparisons:
         return []
-    p = [min(1.0, one.test.p_worse * baselines[one.baseline.task].chosen_from) for one in comparisons]
+    chosen = [baselines[one.baseline.task] for one in comparisons]
+    p = [
+        1.0 if one.candidate.key == baseline.measures.key else min(1.0, one.test.p_worse * baseline.chosen_from)
+        for one, baseline in zip(comparisons, chosen, strict=True)
+    ]
     return [min(1.0, float(adjusted) * CLAIM_FAMILIES) for adjusted in holm(p)]
 
 

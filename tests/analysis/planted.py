@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +15,8 @@ from trilemma_analysis.client import connect
 from trilemma_collector.schema import migrate, run_on_client
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike
     from trilemma_analysis.client import Store
 
@@ -41,11 +47,20 @@ class Runs:
     """More attributes of the task and what is beneath, e.g. ``gen_ai.prompt.version``."""
 
 
-def make_store(directory: Any) -> Store:
+def make_store(directory: Path | str) -> Store:
     """Build an empty store with our schema in a directory and open it."""
-    with connect(f"chdb://{directory}", require_schema=False, create=True) as store:
-        migrate(run_on_client(store.client))
+    shutil.copytree(_build_empty_store(), directory, dirs_exist_ok=True)
     return connect(f"chdb://{directory}")
+
+
+@cache
+def _build_empty_store() -> str:
+    """Apply the migrations once: it takes longer than a copy."""
+    directory = tempfile.mkdtemp(prefix="trilemma-empty-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    with connect(f"chdb://{directory}", require_schema=False) as store:
+        migrate(run_on_client(store.client))
+    return directory
 
 
 def add_runs(store: Store, runs: Runs, *, prefix: str = "r") -> None:

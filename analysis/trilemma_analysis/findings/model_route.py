@@ -22,12 +22,16 @@ NAMED = 3  # candidates named in one sentence; the rest are counted
 
 
 def find(analysis: Analysis) -> list[Finding]:
-    """Return per task: the best safe candidate, the candidates that are worse, and what is open."""
+    """Return per task: the best safe candidate, the candidates that are worse, what is open, and who can go."""
     by_task: dict[str, list[GateResult]] = defaultdict(list)
-    for result in analysis.gates:
-        if "models" in result.comparison.differs_in:
-            by_task[result.comparison.baseline.task].append(result)
     findings = []
+    for result in analysis.gates:
+        if "models" not in result.comparison.differs_in:
+            continue
+        if analysis.is_candidate(result):
+            by_task[result.comparison.baseline.task].append(result)
+        elif result.verdict is GateVerdict.SAFE:
+            findings.append(_report_safe(analysis, [result]))
     for results in by_task.values():
         groups = {verdict: [one for one in results if one.verdict is verdict] for verdict in GateVerdict}
         if safe := groups[GateVerdict.SAFE]:
@@ -51,7 +55,7 @@ def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
         kind=KIND,
         task=made.baseline.task,
         where=made.baseline.label,
-        title=f"Route {made.baseline.task} to {made.candidate.label}{_name_gain(best)}",
+        title=f"Route {made.baseline.task} {_name_source(analysis, best)}to {made.candidate.label}{_name_gain(best)}",
         what=(
             f"Success differs by {say_change(made.difference)} from {made.baseline.label}, "
             f"{_basis(best)}: not worse by the margin of {made.margin * 100:g} points or more "
@@ -149,6 +153,11 @@ def _basis(result: GateResult) -> str:
     if made.paired:
         return f"on {say_count(made.test.n)} inputs tried by both"
     return f"on different inputs ({say_count(made.candidate.known)} and {say_count(made.baseline.known)} runs)"
+
+
+def _name_source(analysis: Analysis, result: GateResult) -> str:
+    """Say whose traffic is meant, where it is not the baseline's."""
+    return "" if analysis.is_candidate(result) else f"from {result.comparison.baseline.label} "
 
 
 def _name_gain(result: GateResult) -> str:

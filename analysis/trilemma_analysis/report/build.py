@@ -119,7 +119,7 @@ def _write_task(analysis: Analysis, name: str, places: dict[tuple[str, str], Fro
     ordered = sorted(
         ones, key=lambda one: (not _is_baseline(one, baseline), -(one.success.value or 0), one.combination)
     )
-    gates = [one for one in analysis.gates if one.comparison.baseline.task == name]
+    gates = [one for one in analysis.gates if one.comparison.baseline.task == name and analysis.is_candidate(one)]
     return TaskReport(
         name=name,
         runs=sum(one.runs for one in ones),
