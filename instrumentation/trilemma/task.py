@@ -82,7 +82,7 @@ def task(
 
 def current_task() -> Task | None:
     """Return the innermost task of this process that the code runs in, if any."""
-    return cast("Task | None", get_current().get(_TASK_KEY))
+    return _find_local(get_current())
 
 
 def current_task_id() -> str | None:
@@ -97,9 +97,9 @@ def task_attributes(context: Context | None = None) -> Mapping[str, str]:
     """
     if context is None:
         context = get_current()
-    local = context.get(_TASK_KEY)
+    local = _find_local(context)
     if local is not None:
-        return cast("Task", local).attributes
+        return local.attributes
     entries = baggage.get_all(context)
     if "trilemma.task.id" not in entries:
         return _NOTHING
@@ -226,6 +226,15 @@ class Task:
             "trilemma.task.value": value,
         }
         self._told = {key: fact for key, fact in told.items() if fact is not None}
+
+
+def _find_local(context: Context) -> Task | None:
+    """Return this process's task, unless a message from another process has set its own since, within it."""
+    local = cast("Task | None", context.get(_TASK_KEY))
+    entries = context.get(_BAGGAGE_KEY)
+    if local is not None and isinstance(entries, dict) and entries.get("trilemma.task.id", local.id) != local.id:
+        return None
+    return local
 
 
 def leave(token: Token[Context]) -> None:

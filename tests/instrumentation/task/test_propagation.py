@@ -138,6 +138,20 @@ def test_nested_baggage() -> None:
     }
 
 
+def test_a_message_within_a_task(telemetry: Telemetry) -> None:
+    """A worker's own task gives way to the one a message brings, for as long as the message is worked on."""
+    message: dict[str, str] = {}
+    with trilemma.task("sent", id="sent-1"):
+        inject(message)
+    with trilemma.task("worker") as worker:
+        token = attach(extract(message))
+        assert (trilemma.current_task_id(), trilemma.current_task()) == ("sent-1", None)
+        with trilemma.task("step") as step:
+            assert trilemma.current_task() is step
+        detach(token)
+        assert trilemma.current_task() is worker
+
+
 def test_foreign_baggage_is_no_task() -> None:
     """Baggage without a task's id is none, and other people's keys are not taken for a task's."""
     assert task_attributes(extract({"baggage": "trilemma.task.name=x,userId=7"}, context=Context())) == {}
