@@ -2,8 +2,8 @@
 
 A string is a template: ``"chat"`` is itself, ``"{model}"`` the column's value with its type, ``"{category}/{id}"``
 text. A table has one source (``from``, ``first``, ``join``, ``sum``, ``product``, ``difference``, ``ratio``, ``case``,
-``messages``) and any of the steps ``null_if``, ``match``, ``map``, ``unit``, ``scale``, ``round``, ``case_fold``,
-``if_null``, which apply in that order. The reference for users is analysis/importing.md.
+``count``, ``hash``, ``messages``) and any of the steps ``null_if``, ``case_fold``, ``match``, ``map``, ``unit``,
+``scale``, ``round``, ``if_null``, which apply in that order. The reference for users is analysis/importing.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from trilemma_analysis.importing.conditions import parse_condition
 from trilemma_analysis.importing.expressions import (
     Case,
     Constant,
+    Count,
     Expression,
+    Hash,
     Messages,
     Path,
     Source,
@@ -35,8 +37,8 @@ UNITS = {
     "percent": 1e-2, "cents": 1e-2, "thousand": 1e3, "million": 1e6, "per_thousand": 1e-3, "per_million": 1e-6,
 }  # fmt: skip
 
-_SOURCES = ("from", "first", "join", "sum", "product", "difference", "ratio", "case", "messages")
-_STEPS = ("null_if", "match", "map", "default", "unit", "scale", "round", "case_fold", "if_null")
+_SOURCES = ("from", "first", "join", "sum", "product", "difference", "ratio", "case", "count", "hash", "messages")
+_STEPS = ("null_if", "case_fold", "match", "map", "default", "unit", "scale", "round", "if_null")
 _COMPANIONS = {"join": ("with",), "case": ("else",), "messages": ("role",)}
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
@@ -94,10 +96,14 @@ def _parse_source(kind: str, table: dict[str, Any], what: str) -> Expression:
     value = table[kind]
     if kind == "from":
         return parse_expression(value, what)
+    if kind == "count":
+        return Count(what, parse_expression(value, what))
     if kind == "messages":
         return Messages(what, parse_expression(value, what), table.get("role", "user"))
     if not isinstance(value, list) or not value:
         raise ImportFileError(f"{what}: {kind} takes a list of expressions, not {value!r}")
+    if kind == "hash":
+        return Hash(what, tuple(parse_expression(item, what) for item in value))
     if kind == "case":
         for item in value:
             if not isinstance(item, dict) or set(item) != {"when", "then"}:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trilemma_analysis.importing.casting import cast_column
-from trilemma_analysis.importing.frame import as_text
+from trilemma_analysis.importing.frame import as_text, parse_list
+from trilemma_analysis.importing.hashing import hash_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from trilemma_analysis.importing.conditions import Condition
     from trilemma_analysis.importing.frame import Frame
 
-__all__ = ["Case", "Constant", "Expression", "Messages", "Path", "Source", "Stepped", "Template", "unify_types"]
+__all__ = [
+    "Case",
+    "Constant",
+    "Count",
+    "Expression",
+    "Hash",
+    "Messages",
+    "Path",
+    "Source",
+    "Stepped",
+    "Template",
+    "unify_types",
+]
 
 
 class Expression:
@@ -131,6 +144,39 @@ class Case(Expression):
 
 
 @dataclass(frozen=True)
+class Hash(Expression):
+    """A digest of one or more values: the same for the same values, and none of their text is kept."""
+
+    what: str
+    parts: tuple[Expression, ...]
+
+    def evaluate(self, frame: Frame) -> pa.Array:
+        texts = [as_text(part.evaluate(frame)) for part in self.parts]
+        digests = hash_rows(texts, frame.size, b"hash", 16)
+        known = pc.is_valid(_coalesce(texts))
+        return pc.if_else(known, pa.array([digest.tobytes().hex() for digest in digests], pa.string()), None)
+
+    def paths(self) -> Iterator[str]:
+        for part in self.parts:
+            yield from part.paths()
+
+
+@dataclass(frozen=True)
+class Count(Expression):
+    """How many elements a list has, JSON text of one included; null where there is no list."""
+
+    what: str
+    source: Expression
+
+    def evaluate(self, frame: Frame) -> pa.Array:
+        lists = (parse_list(value) for value in self.source.evaluate(frame).to_pylist())
+        return pa.array([None if found is None else len(found) for found in lists], pa.int64())
+
+    def paths(self) -> Iterator[str]:
+        return self.source.paths()
+
+
+@dataclass(frozen=True)
 class Messages(Expression):
     """Content as the semantic conventions write it: JSON of messages with roles and parts."""
 
@@ -153,12 +199,12 @@ class Stepped(Expression):
     what: str
     source: Expression
     null_if: tuple[str, ...] = ()
+    case_fold: bool = False
     match: str | None = None
     mapped: dict[str, Any] = field(default_factory=dict)
     default: Expression | None = None
     factor: float | None = None
     rounded: bool = False
-    case_fold: bool = False
     if_null: Expression | None = None
 
     def evaluate(self, frame: Frame) -> pa.Array:
@@ -166,6 +212,8 @@ class Stepped(Expression):
         if self.null_if:
             empty = pc.is_in(as_text(values), value_set=pa.array(self.null_if, pa.string()))
             values = pc.if_else(empty, None, values)
+        if self.case_fold:
+            values = pc.utf8_lower(as_text(values))
         if self.match is not None:
             found = pc.extract_regex(as_text(values), pattern=self.match)
             values = pc.struct_field(found, 0)
@@ -175,8 +223,6 @@ class Stepped(Expression):
             values = pc.multiply(cast_column(values, "double", self.what, frame), self.factor)
         if self.rounded:
             values = pc.round(cast_column(values, "double", self.what, frame))
-        if self.case_fold:
-            values = pc.utf8_lower(as_text(values))
         return values if self.if_null is None else _coalesce([values, self.if_null.evaluate(frame)])
 
     def paths(self) -> Iterator[str]:

@@ -14,7 +14,7 @@ from trilemma_analysis.importing.paths import split_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Column", "Frame", "as_array", "as_text"]
+__all__ = ["Column", "Frame", "as_array", "as_text", "parse_list"]
 
 # A column is an Arrow array, or a list of Python objects where a log holds JSON of any shape.
 Column = Any
@@ -127,6 +127,12 @@ def as_text(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
 
 
+def parse_list(value: Any) -> list[Any] | None:
+    """Return a list, or the list that JSON text holds; None for anything else."""
+    parsed = _parse_json(value) if isinstance(value, str) else value
+    return parsed if isinstance(parsed, list) else None
+
+
 def _infer(values: list[Any]) -> pa.Array:
     """Build an array of the values' own type, or of text where types are mixed in one column."""
     kinds = {type(value) for value in values if value is not None}
@@ -202,5 +208,5 @@ def _flatten(column: Column, path: str, frame: Frame) -> tuple[np.ndarray, Colum
 
 def _read_lists(column: Column) -> Iterator[Any]:
     for value in column if isinstance(column, list) else column.to_pylist():
-        parsed = _parse_json(value) if isinstance(value, str) else value
-        yield value if parsed is None else parsed
+        found = parse_list(value)
+        yield value if found is None else found

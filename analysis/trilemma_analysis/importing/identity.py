@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trilemma_analysis.importing.frame import as_array, as_text
+from trilemma_analysis.importing.hashing import SEPARATOR, hash_rows
 
 if TYPE_CHECKING:
     from trilemma_analysis.importing.frame import Frame
     from trilemma_analysis.importing.mapping import LogMapping
 
-__all__ = ["RowIds", "SeenRows", "hash_rows", "identify_rows"]
+__all__ = ["RowIds", "SeenRows", "identify_rows"]
 
 _MERGE_AT = 32  # parts; each look-up searches all of them
-_SEPARATOR, _NULL = "\x1f", "\x00"
 
 
 class SeenRows:
@@ -71,7 +71,7 @@ def identify_rows(mapping: LogMapping, frame: Frame, ordinals: SeenRows) -> RowI
     Without a key, the n-th of several equal rows of a file gets an id of its own, by its ordinal; `ordinals` counts
     them within one file.
     """
-    salt = hashlib.sha256(f"{mapping.name}{_SEPARATOR}{mapping.version}".encode()).digest()
+    salt = hashlib.sha256(f"{mapping.name}{SEPARATOR}{mapping.version}".encode()).digest()
     names = sorted(frame.columns)
     content = hash_rows([as_text(as_array(frame.columns[name], frame.size)) for name in names], frame.size, salt, 16)
     content_ids = content[:, :8].copy().view(np.uint64).ravel()
@@ -84,18 +84,6 @@ def identify_rows(mapping: LogMapping, frame: Frame, ordinals: SeenRows) -> RowI
         digests = [content[index].tobytes() for index in range(frame.size)]
         seeds = hash_rows([pa.array(digests, pa.binary()), pa.array(counts.astype(str))], frame.size, salt + b"row", 32)
     return RowIds(seeds[:, 24:32].copy().view(np.uint64).ravel(), content_ids, seeds)
-
-
-def hash_rows(columns: list[pa.Array], size: int, salt: bytes, length: int) -> np.ndarray:
-    """Hash the columns of each row into `length` bytes, with a salt of up to 64; the same on every machine."""
-    binaries = [column.cast(pa.string()).cast(pa.binary()) if not pa.types.is_binary(column.type) else column
-                for column in columns]  # fmt: skip
-    joined = pc.binary_join_element_wise(
-        *binaries, _SEPARATOR.encode(), null_handling="replace", null_replacement=_NULL.encode()
-    )
-    hasher = hashlib.blake2b
-    hashed = b"".join(hasher(value, digest_size=length, key=salt).digest() for value in joined.to_pylist())
-    return np.frombuffer(hashed, dtype=np.uint8).reshape(size, length)
 
 
 def _require_key(keys: list[pa.Array], frame: Frame) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from trilemma.registry import attribute, fields
 
-from trilemma_analysis.importing.identity import hash_rows
+from trilemma_analysis.importing.hashing import hash_rows
 from trilemma_analysis.importing.landing import EventColumns, SpanColumns, spell_ids, write_attribute
 from trilemma_analysis.importing.pricing import price_calls
 from trilemma_analysis.importing.runs import mix_ids

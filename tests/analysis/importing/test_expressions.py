@@ -52,6 +52,10 @@ EXPRESSIONS = [
     ('{ from = "{text}", match = "x(?P<digits>[0-9]+)" }', [None, None, "9"]),
     ('{ from = "{model}", match = "(?P<name>[A-Z]+)" }', [None, None, None]),
     ('{ from = "{model}", case_fold = true }', ["gpt-4o", "haiku", None]),
+    ('{ from = "{model}", case_fold = true, map = { gpt-4o = 1 }, default = 2 }', [1, 2, None]),
+    ('{ from = { from = "{n}", if_null = 7 }, map = { 7 = "seven" }, default = "{n}" }', ["3", "0", "seven"]),
+    ('{ count = "{usage.deep}" }', [2, None, None]),
+    ('{ count = "{json.b}" }', [1, None, None]),
     ('{ case = [{ when = "{ok}", then = 1 }], else = 0 }', [1, 0, 0]),
     ('{ case = [{ when = { value = "{n}", is_null = true }, then = "none" }] }', [None, None, "none"]),
     ('{ case = [{ when = "{ok}", then = "{n}" }], else = "{model}" }', ["3", "haiku", None]),
@@ -91,6 +95,16 @@ def test_condition(toml: str, expected: list[bool]) -> None:
     """A condition holds where the reference says so; a comparison with null does not hold."""
     condition = parse_condition(tomllib.loads(f"x = {toml}")["x"], "x", parse_expression)
     assert condition.evaluate(frame_of(**ROWS)).to_pylist() == expected
+
+
+def test_hash_tells_values_apart() -> None:
+    """A hash is equal for equal values only, null where all are null, and holds none of the text."""
+    frame = frame_of(a=["x", "x", "xy", None, None], b=["yz", "yz", "z", "w", None])
+    first, same, moved, partly, nothing = parse_expression({"hash": ["{a}", "{b}"]}, "x").evaluate(frame).to_pylist()
+    assert first == same
+    assert len({first, moved, partly}) == 3
+    assert nothing is None
+    assert len(first) == 32
 
 
 def test_unmapped_value_is_a_bad_row() -> None:
