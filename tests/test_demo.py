@@ -17,7 +17,9 @@ import pytest
 from genai_prices import Usage, calc_price
 from trilemma_analysis.client import connect
 
+from tests.demo.__main__ import serve_store
 from tests.demo.app.review import plan_readings
+from tests.demo.processes import running
 from tests.demo.truths import DRIFT_AT, SUCCESS, TRUTHS
 
 if TYPE_CHECKING:
@@ -61,7 +63,10 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(name="store", scope="module")
 def _store(run: Run) -> Iterator[Store]:
-    with connect(f"chdb://{run.folder.absolute()}/store") as store:
+    # By the printed command, in a process of its own: the embedded engine allows a process one directory only.
+    (run.folder / "again").mkdir()
+    collector = running("collector", serve_store(run.folder), run.folder / "again")
+    with collector as addresses, connect(addresses["clickhouse"]) as store:
         yield store
 
 

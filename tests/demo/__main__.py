@@ -21,7 +21,7 @@ from tests.demo.truths import START, TRUTHS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "serve_store"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = ".trilemma-demo"
@@ -60,7 +60,10 @@ def _run(args: argparse.Namespace) -> None:
     _empty(folder)
     print(f"==> {args.days} days of a support team's mail, on a clock of their own", flush=True)
     emulator = (sys.executable, "-m", "tests.demo.emulator")
-    with running("emulator", emulator, folder) as provider, running("collector", _up(folder), folder) as collector:
+    with (
+        running("emulator", emulator, folder) as provider,
+        running("collector", serve_store(folder), folder) as collector,
+    ):
         print(f"    providers  OpenAI and Anthropic, emulated at {provider['url']}", flush=True)
         print(
             f"    collector  OTLP in at {collector['otlp_http']}, ClickHouse out at {collector['clickhouse']}",
@@ -92,7 +95,8 @@ def _run_app(args: argparse.Namespace, provider: str, otlp: str) -> None:
         (args.folder / f"{name}.out").write_text(output, encoding="utf-8")
 
 
-def _up(folder: Path) -> tuple[str, ...]:
+def serve_store(folder: Path) -> tuple[str, ...]:
+    """Return the command that serves the store of the demo in `folder`, at free ports."""
     ports = [word for port in ("otlp-http", "otlp-grpc", "clickhouse") for word in (f"--{port}-port", "0")]
     return (*TRILEMMA, "up", "--data-dir", str(folder / "store"), *ports)
 
