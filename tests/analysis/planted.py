@@ -49,7 +49,7 @@ class Runs:
 
 def make_store(directory: Path | str) -> Store:
     """Build an empty store with our schema in a directory and open it."""
-    shutil.copytree(_build_empty_store(), directory, dirs_exist_ok=True)
+    shutil.copytree(_build_empty_store(), directory, symlinks=True, dirs_exist_ok=True)
     return connect(f"chdb://{directory}")
 
 
