@@ -58,7 +58,8 @@ def test_wheel_holds_every_file(wheel: Path) -> None:
     for package in ("trilemma", "trilemma_collector", "trilemma_analysis"):
         assert f"{package}/py.typed" in packed
     assert "trilemma/bootstrap/sitecustomize.py" in packed
-    assert "trilemma_analysis/notebooks/tradeoffs.py" in packed
+    notebooks = {f"trilemma_analysis/notebooks/{path.name}" for path in (ROOT / "analysis/notebooks").glob("*.py")}
+    assert notebooks == {path for path in packed if path.startswith("trilemma_analysis/notebooks/")}
     assert {path.split("/")[0] for path in packed if ".dist-info" not in path} == {
         "trilemma",
         "trilemma_collector",
