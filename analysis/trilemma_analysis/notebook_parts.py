@@ -24,14 +24,14 @@ _DEFAULT_DAYS = 30
 _FAR = datetime(2200, 1, 1, tzinfo=UTC)
 _STYLE = """<style>
 .tri { font-variant-numeric: tabular-nums; font-size: .86rem; border-collapse: collapse; width: 100%; }
-.tri th { text-align: left; font-weight: 600; padding: .3rem .6rem; border-bottom: 2px solid #d0d7de; }
-.tri td { padding: .3rem .6rem; border-bottom: 1px solid #e3e6ea; vertical-align: top; }
+.tri th { text-align: left; font-weight: 600; padding: .3rem .6rem; border-bottom: 2px solid rgba(128, 128, 128, .45); }
+.tri td { padding: .3rem .6rem; border-bottom: 1px solid rgba(128, 128, 128, .25); vertical-align: top; }
 .tri .n { text-align: right; white-space: nowrap; }
-.tri small { display: block; color: #59636e; }
-.tri tr.baseline td { background: #f1f3f5; font-weight: 600; }
+.tri small { display: block; opacity: .7; }
+.tri tr.baseline td { background: rgba(128, 128, 128, .12); font-weight: 600; }
 .tri tr.frontier td:first-child { border-left: 3px solid #0a6aa6; }
-.tri .safe { color: #00795a; font-weight: 600; }
-.tri .worse { color: #c2500a; font-weight: 600; }
+.tri td.safe { color: #00795a; font-weight: 600; }
+.tri td.worse { color: #c2500a; font-weight: 600; }
 .tri-wide { overflow-x: auto; }
 .tri-finding summary { cursor: pointer; }
 .tri-finding p, .tri-finding ul { margin: .5rem 0 0 1.1rem; font-size: .92rem; }
