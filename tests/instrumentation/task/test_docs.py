@@ -1,4 +1,4 @@
-"""Own the proof that every example of tasks.md runs as it stands."""
+"""Own the proof that every example of tasks.md and export.md runs as it stands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.instrumentation.receiver import Receiver
 
-TEXT = (Path(__file__).parents[3] / "instrumentation" / "tasks.md").read_text(encoding="utf-8")
+DOCS = [Path(__file__).parents[3] / "instrumentation" / name for name in ("tasks.md", "export.md")]
+TEXT = "".join(path.read_text(encoding="utf-8") for path in DOCS)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# file: (\S+)\n", block))}
 PROGRAMS = {re.sub(r"\W+", " ", block)[-60:]: block for block in BLOCKS if block not in FILES.values()}
@@ -26,6 +27,7 @@ EXPECTED = [
     ("True\n", ["batch.classify"], []),
     ("True\n", ["chat gpt-4o-mini", "support.refund"], []),
     ("True\n", [], []),
+    ("", [], []),
 ]
 
 
