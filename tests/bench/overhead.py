@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.adapters import ADAPTERS
@@ -48,8 +49,8 @@ def main(argv: Sequence[str]) -> int:
         order = settings[turn:] + settings[:turn]
         rounds.append([_measure(pythons[setting.adapter], setting, args) for setting in order])
         print(f"round {number + 1} of {args.rounds} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / "overhead.json").write_text(json.dumps(rounds, indent=1), encoding="utf-8")
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(rounds, indent=1), encoding="utf-8")
     print("\n".join(write_report(rounds, names)))
     ours = [row for rows in rounds for row in rows if row["adapter"] == "trilemma"]
     return int(any("error" in row["work"].get(name, {"error": ""}) for row in ours for name in names))
@@ -65,6 +66,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--blocks", type=int, default=16, help="pairs of blocks per process")
     parser.add_argument("--calls", type=int, default=20, help="calls per block; a tenth of it for streams")
+    parser.add_argument(
+        "--json", type=Path, default=CACHE / "overhead.json", help="every figure (default: %(default)s)"
+    )
     args = parser.parse_args(argv)
     for name in args.adapters:
         if name not in ADAPTERS:
