@@ -125,6 +125,7 @@ async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
         )
         stack.push_async_callback(asyncio.to_thread, front.close)
         await _serve(stack, front, clickhouse_listener)
+        stack.push_async_callback(asyncio.to_thread, front.stop_statements)
         inserter.start()
         stack.push_async_callback(asyncio.to_thread, inserter.close)
         journal.start()

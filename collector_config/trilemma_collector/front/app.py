@@ -52,6 +52,10 @@ class ClickHouseHttp:
         self._sessions = Sessions(engine, self._threads)
         self._runner = StatementRunner(engine, inserter, self._sessions, self._threads)
 
+    def stop_statements(self) -> None:
+        """Kill what still runs: a collector that was told to stop does not wait for a long query."""
+        self._engine.read("KILL QUERY WHERE 1 ASYNC")
+
     def close(self) -> None:
         """Wait for running statements and close the sessions."""
         self._threads.shutdown()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,25 @@ def test_it_announces_itself_and_stops_when_told(tmp_path: Path, number: signal.
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert not ready_file.exists()
+
+
+def test_a_long_query_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """Told to stop in the middle of a query of minutes, it ends the query, stores what came in, and exits with 0."""
+    service = unique_name()
+    collector = start_collector(tmp_path)
+    slow = "SELECT sum(sleepEachRow(0.1)) FROM numbers(6000) SETTINGS max_block_size = 1"
+    url = f"{collector.clickhouse}/?function_sleep_max_microseconds_per_block=0"
+    query = threading.Thread(target=post, args=(url, slow.encode(), {}))
+    query.start()
+    while b"sleepEachRow" not in post(collector.clickhouse, b"SELECT query FROM system.processes", {}).body:
+        time.sleep(0.05)
+    assert post(f"{collector.otlp_http}/v1/traces", make_traces(service).SerializeToString(), PROTOBUF).status == 200
+    started = time.monotonic()
+    assert collector.stop() == 0
+    assert time.monotonic() - started < 30
+    query.join()
+    with running_collector(tmp_path) as collector:
+        assert count_spans(collector.clickhouse, service) == (1, 1)
 
 
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:
