@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.bench [overhead|api|receiver|storage] [options]`; without a name, all."""
+"""Run the benchmarks: `python -m tests.bench [NAME] [options]`; without a name, all of them, listed by --help."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ BENCHES = {
     "overhead": "what tracing adds to a call, beside the bare span and two other instrumentations",
     "api": "a price, a task, an import, a start by `trilemma run`, each beside its floor",
     "receiver": "spans per CPU-second that `trilemma up` takes in",
+    "importing": "CPU per row of `trilemma import`, beside what the store needs for the same spans",
     "storage": "bytes per span and cost of a board query, beside the exporter's stock schema",
 }
 
