@@ -43,6 +43,8 @@ class Runs:
     error: ArrayLike = ""
     currency: ArrayLike = "USD"
     service: ArrayLike = "shop"
+    ids: ArrayLike | None = None
+    """Ids of the runs after the prefix, in place of their numbers; '' for calls outside any task."""
     extra: dict[str, Any] = field(default_factory=dict)
     """More attributes of the task and what is beneath, e.g. ``gen_ai.prompt.version``."""
 
@@ -66,10 +68,11 @@ def _build_empty_store() -> str:
 def add_runs(store: Store, runs: Runs, *, prefix: str = "r") -> None:
     """Insert the task span and the call span of each run; ``prefix`` keeps ids of several insertions apart."""
     n = runs.n
-    ids = [f"{prefix}{i}" for i in range(n)]
+    wanted = _spread(np.arange(n) if runs.ids is None else runs.ids, n)
+    ids = [f"{prefix}{i}" for i in (wanted if any(wanted) else range(n))]
     shared = {
         "trilemma.task.name": _spread(runs.task, n),
-        "trilemma.task.id": ids,
+        "trilemma.task.id": ids if any(wanted) else [""] * n,
         "trilemma.task.input_id": _spread(runs.input_id, n),
         **{name: _spread(value, n) for name, value in runs.extra.items()},
     }
@@ -85,7 +88,8 @@ def add_runs(store: Store, runs: Runs, *, prefix: str = "r") -> None:
         "error.type": _spread(runs.error, n),
     }
     task = {**shared, "trilemma.task.outcome": _spread(runs.outcome, n)}
-    _insert(store, _describe_spans(runs, ids, task))
+    if any(wanted):
+        _insert(store, _describe_spans(runs, ids, task))
     _insert(store, _describe_spans(runs, ids, call, child=True))
 
 

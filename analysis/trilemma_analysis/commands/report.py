@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -18,8 +19,6 @@ from trilemma_analysis.report.terminal import lay_out, render_terminal
 from trilemma_analysis.scope import DEFAULT_SINCE
 
 if TYPE_CHECKING:
-    import argparse
-
     from trilemma_analysis.report import Report
 
 __all__ = ["configure", "run"]
@@ -151,7 +150,10 @@ def _split(text: str, option: str, shape: str) -> tuple[str, str]:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.5 < value < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0.5 and 1; 95 % is 0.95")
     return value

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+from trilemma.errors import ConfigurationError
+
 from trilemma_analysis.analysis import Analysis, analyse
 from trilemma_analysis.findings import find_all
 from trilemma_analysis.frontier import place_on_frontier
@@ -62,11 +65,11 @@ def build_report(
             ``seed``.
 
     Raises:
-        ConfigurationError: an unknown task, an impossible period, or a baseline that is not there.
+        ConfigurationError: an unknown task, an impossible period or choice, or a baseline that is not there.
         StoreError: the store refused.
     """
     tasks = (task,) if isinstance(task, str) else tuple(task or ())
-    options = Options(**choices)
+    options = _read_options(choices)
     scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
     if scope is None:
         return _write(options, service or "", None)
@@ -82,6 +85,15 @@ def build_report(
         findings=find_all(analysis),
         integrity=[Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks],
     )
+
+
+def _read_options(choices: dict[str, Any]) -> Options:
+    try:
+        return Options(**choices)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{name} = {first['input']!r} cannot be: {first['msg']}") from error
 
 
 def _write(
