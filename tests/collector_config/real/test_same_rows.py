@@ -71,17 +71,21 @@ def stores(tmp_path: Path) -> Iterator[list[StoreProcess]]:
             store.kill()
 
 
-@pytest.mark.parametrize(("requests", "tables"), [("recorded", TABLES), ("odd", TABLES[:2] + TABLES[3:4])])
+CASES = {"recorded": ("recorded", "lz4", TABLES), "odd": ("odd", "none", ("spans", "llm_calls", "evaluations"))}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_rows_are_the_same_both_ways(
-    requests: str,
-    tables: tuple[str, ...],
+    case: tuple[str, str, tuple[str, ...]],
     request: pytest.FixtureRequest,
     stores: list[StoreProcess],
     start_collector: StartCollector,
 ) -> None:
     """The same requests, once straight and once through the collector, give equal rows, column by column."""
+    requests, compress, tables = case
     straight, through = stores
-    collector = start_collector("privacy.yaml", "agent.yaml", "store.yaml", TRILEMMA_STORE=through.url)
+    env = {"TRILEMMA_STORE": through.url, "TRILEMMA_COMPRESS": compress}
+    collector = start_collector("privacy.yaml", "agent.yaml", "store.yaml", **env)
     for sent in request.getfixturevalue(requests):
         post(f"{straight.otlp_url}{sent.path}", sent.body)
         send_both_protocols(collector, sent)
