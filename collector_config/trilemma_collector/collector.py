@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from trilemma_collector.front.access import is_loopback
 from trilemma_collector.front.app import ClickHouseHttp
 from trilemma_collector.journal import Journal, recover_segments
 from trilemma_collector.receiver.intake import Intake
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from trilemma_collector.front.query import Credentials
+    from trilemma_collector.front.access import Credentials
 
 __all__ = ["Collector", "Settings", "run_collector"]
 
@@ -122,6 +123,7 @@ async def run_collector(settings: Settings) -> AsyncIterator[Collector]:
             health=collector.describe_health,
             credentials=settings.credentials,
             read_only=settings.read_only,
+            loopback_only=is_loopback(settings.host),
         )
         stack.push_async_callback(asyncio.to_thread, front.close)
         await _serve(stack, front, clickhouse_listener)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import os
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trilemma.errors import ConfigurationError
 
 from trilemma_collector.collector import Settings, run_collector
-from trilemma_collector.front.query import Credentials
+from trilemma_collector.front.access import Credentials, is_loopback
 
 if TYPE_CHECKING:
     import argparse
@@ -144,10 +143,10 @@ async def _serve(settings: Settings, ready_file: Path | None) -> None:
 def _announce(ready: dict[str, Any], collector: Collector) -> None:
     """Tell people where to send and ask, or programs, in one line of JSON."""
     if not sys.stdout.isatty():
-        print(json.dumps(ready), flush=True)  # noqa: T201 - the command's output
+        print(json.dumps(ready), flush=True)
         return
     addresses = collector.addresses
-    print(  # noqa: T201 - the command's output
+    print(
         f"trilemma is up, data in {ready['data_dir']}\n"
         f"  send OTLP over HTTP   OTEL_EXPORTER_OTLP_ENDPOINT={addresses['otlp_http']}\n"
         f"  send OTLP over gRPC   OTEL_EXPORTER_OTLP_ENDPOINT={addresses['otlp_grpc']} "
@@ -160,11 +159,7 @@ def _announce(ready: dict[str, Any], collector: Collector) -> None:
 
 
 def _warn_if_open(settings: Settings) -> None:
-    try:
-        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and settings.credentials is None:
+    if not is_loopback(settings.host) and settings.credentials is None:
         logger.warning(
             "listening on %s: whoever reaches it can read and change everything, without a password. "
             "Set --user and $%s, or --read-only, or put it behind a proxy",

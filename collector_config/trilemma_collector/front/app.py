@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from trilemma_collector.front.access import Credentials, check_credentials, check_origin
 from trilemma_collector.front.errors import find_http_status, format_error
-from trilemma_collector.front.query import Credentials, read_credentials, read_query
 from trilemma_collector.front.sessions import Sessions
 from trilemma_collector.front.statements import StatementRunner
 from trilemma_collector.storage.engine import ClickHouseError
@@ -42,15 +41,17 @@ class ClickHouseHttp:
         health: Callable[[], Awaitable[dict[str, Any]]],
         credentials: Credentials | None = None,
         read_only: bool = False,
+        loopback_only: bool = True,
     ) -> None:
         self._engine = engine
-        self._database = database
         self._health = health
         self._credentials = credentials
-        self._read_only = read_only
+        self._loopback_only = loopback_only
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="clickhouse-http")
         self._sessions = Sessions(engine, self._threads)
-        self._runner = StatementRunner(engine, inserter, self._sessions, self._threads)
+        self._runner = StatementRunner(
+            engine, inserter, self._sessions, self._threads, database=database, read_only=read_only
+        )
 
     def stop_statements(self) -> None:
         """Kill what still runs: a collector that was told to stop does not wait for a long query."""
@@ -88,9 +89,9 @@ class ClickHouseHttp:
             await send(message)
 
         try:
-            self._check_credentials(scope)
-            query = read_query(scope, database=self._database, read_only=self._read_only)
-            await self._runner.answer(query, receive, note_and_send)
+            check_origin(scope, loopback_only=self._loopback_only)
+            check_credentials(scope, self._credentials)
+            await self._runner.answer(scope, receive, note_and_send)
         except ClientGoneError:
             logger.info("a client closed its connection before the end of its request")
         except ClickHouseError as error:
@@ -110,14 +111,3 @@ class ClickHouseHttp:
             (b"x-clickhouse-server-display-name", b"trilemma"),
         ]
         await respond(send, find_http_status(error.code), text.encode() + b"\n", headers)
-
-    def _check_credentials(self, scope: Scope) -> None:
-        if self._credentials is None:
-            return
-        given = read_credentials(scope)
-        same_user = hmac.compare_digest(given.user.encode(), self._credentials.user.encode())
-        if not (hmac.compare_digest(given.password.encode(), self._credentials.password.encode()) and same_user):
-            raise ClickHouseError(
-                f"Code: 516. DB::Exception: {given.user or 'default'}: Authentication failed: password is incorrect, "
-                f"or there is no user with such name. (AUTHENTICATION_FAILED)"
-            )

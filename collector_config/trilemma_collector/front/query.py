@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from trilemma_collector.web import Scope
 
-__all__ = ["Credentials", "Query", "read_credentials", "read_query"]
+__all__ = ["Query", "read_query"]
 
 # URL parameters that are not settings. https://clickhouse.com/docs/interfaces/http
 NOT_SETTINGS = frozenset(
@@ -94,37 +92,30 @@ class Query:
         return pairs
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """Who the client says it is."""
-
-    user: str = ""
-    password: str = ""
-
-
-def read_query(scope: Scope, *, database: str, read_only: bool) -> Query:
-    """Read a request's URL and headers.
+def read_query(scope: Scope, *, database: str, read_only: bool, form_fields: Mapping[str, str] | None = None) -> Query:
+    """Read a request's URL and headers; fields of a form count like parameters of the URL.
 
     Raises:
-        ClickHouseError: a parameter of the URL can be no setting.
+        ClickHouseError: a parameter has a value that cannot be.
     """
-    url = dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True))
+    url = {**dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True)), **(form_fields or {})}
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     settings = {
-        _check_setting_name(name): value
+        _check_name(name, 115, "Unknown setting", "UNKNOWN_SETTING"): value
         for name, value in url.items()
         if name not in NOT_SETTINGS and name not in MEANT_FOR_SERVERS and not name.startswith("param_")
     }
     compressed = settings.pop("enable_http_compression", "0") == "1"
+    form = url.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
     return Query(
         url_text=url.get("query", ""),
-        query_id=url.get("query_id") or str(uuid.uuid4()),
+        query_id=_make_query_id(url.get("query_id", "")),
         database=url.get("database") or headers.get("x-clickhouse-database") or database,
-        form=url.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
+        form=_check_name(form, 73, "Unknown format", "UNKNOWN_FORMAT"),
         parameters={name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")},
         settings=settings,
         session_id=url.get("session_id", ""),
-        session_timeout_s=float(url.get("session_timeout") or SESSION_TIMEOUT_S),
+        session_timeout_s=_read_seconds(url.get("session_timeout", "")),
         framed_body=url.get("decompress") == "1",
         framed_reply=url.get("compress") == "1",
         body_encoding=headers.get("content-encoding", "").strip().lower(),
@@ -134,29 +125,26 @@ def read_query(scope: Scope, *, database: str, read_only: bool) -> Query:
     )
 
 
-def read_credentials(scope: Scope) -> Credentials:
-    """Return the user and password of a request: from its headers, else from its URL."""
-    headers = dict(scope["headers"])
-    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            user, _, password = base64.b64decode(text).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return Credentials()
-        return Credentials(user, password)
-    if b"x-clickhouse-user" in headers:
-        key = headers.get(b"x-clickhouse-key", b"")
-        return Credentials(headers[b"x-clickhouse-user"].decode("latin-1"), key.decode("latin-1"))
-    url = dict(parse_qsl(scope["query_string"].decode("utf-8"), keep_blank_values=True))
-    return Credentials(url.get("user", ""), url.get("password", ""))
-
-
-def _check_setting_name(name: str) -> str:
-    """Return a setting's name.
+def _check_name(name: str, code: int, complaint: str, code_name: str) -> str:
+    """Return a name that stands in SQL or in a header.
 
     Raises:
-        ClickHouseError: it is no name, so it cannot be a setting.
+        ClickHouseError: it is no name, so it can name nothing.
     """
     if not name.isidentifier():
-        raise ClickHouseError(f"Code: 115. DB::Exception: Unknown setting {name!r} in the URL. (UNKNOWN_SETTING)")
+        raise ClickHouseError(f"Code: {code}. DB::Exception: {complaint} {name!r}. ({code_name})")
     return name
+
+
+def _make_query_id(given: str) -> str:
+    """Return the client's id of the query, if it can stand in a header, else a new one."""
+    return given if given and given.isprintable() and given.isascii() else str(uuid.uuid4())
+
+
+def _read_seconds(text: str) -> float:
+    try:
+        return float(text or SESSION_TIMEOUT_S)
+    except ValueError as error:
+        raise ClickHouseError(
+            f"Code: 36. DB::Exception: Invalid session timeout {text!r}: a number of seconds. (BAD_ARGUMENTS)"
+        ) from error

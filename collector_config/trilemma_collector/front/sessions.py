@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trilemma_collector.storage.engine import quote_name, run
+from trilemma_collector.storage.engine import ClickHouseError, quote_name, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +28,7 @@ LONGEST_TIMEOUT_S = 3600.0
 class _Session:
     connection: Connection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
     expires_at: float = 0.0
 
 
@@ -47,23 +48,11 @@ class Sessions:
             ClickHouseError: the database or a setting is not known.
         """
         self._drop_expired()
-        if not query.session_id:
-            connection = self._engine.connect()
-            try:
-                await self._prepare(connection, query)
-                yield connection
-            finally:
-                connection.close()
-            return
-        session = self._sessions.setdefault(query.session_id, _Session(self._engine.connect()))
-        session.expires_at = float("inf")
-        async with session.turn:
-            try:
-                await self._prepare(session.connection, query)
-                yield session.connection
-                await self._reset(session.connection, query)
-            finally:
-                session.expires_at = time.monotonic() + min(query.session_timeout_s, LONGEST_TIMEOUT_S)
+        # A connection that was made read-only stays so; a session must not.
+        source = self._open if query.read_only or not query.session_id else self._join
+        async with source(query) as connection:
+            await self._run_all(connection, [f"USE {quote_name(query.database)}", query.settings_sql])
+            yield connection
 
     def close(self) -> None:
         """Close all sessions."""
@@ -71,13 +60,30 @@ class Sessions:
             session.connection.close()
         self._sessions.clear()
 
-    async def _prepare(self, connection: Connection, query: Query) -> None:
-        await self._run_all(connection, [f"USE {quote_name(query.database)}", query.settings_sql])
+    @contextlib.asynccontextmanager
+    async def _open(self, _query: Query) -> AsyncIterator[Connection]:
+        """Yield a connection for one request."""
+        with self._engine.connect() as connection:
+            yield connection
 
-    async def _reset(self, connection: Connection, query: Query) -> None:
-        """Let a request's own settings end with it, as on a server; those that were SET stay."""
-        names = ", ".join(f"{name} = DEFAULT" for name in query.settings_names)
-        await self._run_all(connection, [f"SET {names}"])
+    @contextlib.asynccontextmanager
+    async def _join(self, query: Query) -> AsyncIterator[Connection]:
+        """Yield a session's connection; the request's own settings end with it, those that were SET stay."""
+        session = self._sessions.get(query.session_id)
+        if session is None:
+            session = self._sessions[query.session_id] = _Session(self._engine.connect())
+        session.users += 1
+        try:
+            async with session.turn:
+                try:
+                    yield session.connection
+                finally:
+                    names = ", ".join(f"{name} = DEFAULT" for name in query.settings_names)
+                    with contextlib.suppress(ClickHouseError):  # a name that is no setting has not been set either
+                        await self._run_all(session.connection, [f"SET {names}"])
+        finally:
+            session.users -= 1
+            session.expires_at = time.monotonic() + min(query.session_timeout_s, LONGEST_TIMEOUT_S)
 
     async def _run_all(self, connection: Connection, statements: list[str]) -> None:
         def run_all() -> None:
@@ -88,5 +94,6 @@ class Sessions:
 
     def _drop_expired(self) -> None:
         now = time.monotonic()
-        for name in [name for name, session in self._sessions.items() if session.expires_at < now]:
+        expired = [name for name, session in self._sessions.items() if not session.users and session.expires_at < now]
+        for name in expired:
             self._sessions.pop(name).connection.close()

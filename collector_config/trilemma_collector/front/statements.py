@@ -7,8 +7,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from trilemma_collector.front.body import Body
+from trilemma_collector.front.form import is_form, read_form
 from trilemma_collector.front.hello import is_hello, write_hello
 from trilemma_collector.front.inserting import PIECE_BYTES, insert_body
+from trilemma_collector.front.query import Query, read_query
 from trilemma_collector.front.reading import ReplyStream, make_headers, summarize
 from trilemma_collector.front.statement import Kind, Statement, is_insert, parse_statement
 from trilemma_collector.storage.engine import ClickHouseError, quote_text, run
@@ -20,11 +22,10 @@ if TYPE_CHECKING:
 
     from chdb.state.sqlitelike import Connection
 
-    from trilemma_collector.front.query import Query
     from trilemma_collector.front.sessions import Sessions
     from trilemma_collector.storage.engine import Engine
     from trilemma_collector.storage.inserter import Inserter
-    from trilemma_collector.web import Receive, Send
+    from trilemma_collector.web import Receive, Scope, Send
 
 __all__ = ["StatementRunner"]
 
@@ -36,20 +37,45 @@ LONGEST_FLUSH_WAIT_S = 5.0
 class StatementRunner:
     """Run statements on the engine's connections."""
 
-    def __init__(self, engine: Engine, inserter: Inserter, sessions: Sessions, threads: Executor) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        inserter: Inserter,
+        sessions: Sessions,
+        threads: Executor,
+        *,
+        database: str,
+        read_only: bool,
+    ) -> None:
+        """Prepare to run.
+
+        Args:
+            engine: kills a statement whose client went away.
+            inserter: makes readable what a reader may expect.
+            sessions: gives connections.
+            threads: run the statements.
+            database: what unqualified names mean unless the client says otherwise.
+            read_only: refuse writes, whoever asks.
+        """
         self._engine = engine
         self._inserter = inserter
         self._sessions = sessions
         self._threads = threads
+        self._database = database
+        self._read_only = read_only
 
-    async def answer(self, query: Query, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the statement of a request and send the reply.
 
         Raises:
             ClickHouseError: ClickHouse refused.
             ClientGoneError: the client closed the connection before the end of its request.
         """
+        query = read_query(scope, database=self._database, read_only=self._read_only)
         body = Body(receive, query)
+        if is_form(query.content_type):
+            fields = read_form(query.content_type, await body.read(LONGEST_STATEMENT_BYTES))
+            query = read_query(scope, database=self._database, read_only=self._read_only, form_fields=fields)
         raw = await _read_statement(query, body)
         if is_hello(raw, query.form):
             reply = query.pack(write_hello(self._engine.version))
@@ -104,7 +130,8 @@ class StatementRunner:
             while (await receive())["type"] != "http.disconnect":
                 pass
             kill = f"KILL QUERY WHERE Settings['log_comment'] = {quote_text(query.query_id)} ASYNC"
-            await asyncio.get_running_loop().run_in_executor(None, self._engine.read, kill)
+            with contextlib.suppress(ClickHouseError):  # it may have ended by itself
+                await asyncio.get_running_loop().run_in_executor(None, self._engine.read, kill)
 
         watcher = asyncio.create_task(watch())
         try:

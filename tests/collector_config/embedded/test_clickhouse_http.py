@@ -94,6 +94,13 @@ def test_inserts_arrive(collector: RunningCollector, table: str, compress: bool 
     client.close()
 
 
+def test_long_parameters_come_as_a_form(client: Client) -> None:
+    """Parameters too long for a URL, which the client sends as fields of a form, arrive whole."""
+    names = [f"name-{number} ä'" for number in range(3000)]
+    sql = "SELECT length({names:Array(String)}), {names:Array(String)}[-1], {n:UInt8}"
+    assert client.query(sql, parameters={"names": names, "n": 5}).first_row == (3000, names[-1], 5)
+
+
 def test_a_session_keeps_its_state(collector: RunningCollector) -> None:
     """SET and temporary tables last for a session; a request's own settings end with it; other sessions see nothing."""
     one, two = (clickhouse_connect.get_client(dsn=f"{collector.clickhouse}/trilemma") for _ in range(2))
@@ -104,6 +111,9 @@ def test_a_session_keeps_its_state(collector: RunningCollector) -> None:
     assert one.query(value, settings={"max_threads": 3}).first_row[0] == 3
     assert one.query(value).first_row[0] != 3
     assert one.query(value).first_row[1] == 1000
+    with pytest.raises(DatabaseError):
+        one.query("SELECT no_such_column", settings={"max_threads": 3})
+    assert one.query(value).first_row[0] != 3
     assert one.query("SELECT a FROM mine").result_rows == [(7,)]
     with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
         two.query("SELECT a FROM mine")
@@ -209,6 +219,25 @@ def test_a_get_changes_nothing(collector: RunningCollector, table: str) -> None:
     """As on a server, GET is for reading: a write by GET is refused."""
     reply = send("GET", f"{collector.clickhouse}/?query={quote(f'INSERT INTO {table} VALUES (1, 2)')}")
     assert reply.headers["x-clickhouse-exception-code"] == "164"  # READONLY
+    assert ask(collector, f"SELECT count() FROM {table}").body == b"0\n"
+
+
+def test_nothing_from_the_url_breaks_a_header(collector: RunningCollector) -> None:
+    """A query id with a line end in it does not become another header."""
+    reply = ask(collector, "SELECT 1", query_id="x\r\nSet-Cookie: a=b")
+    assert reply.status == http.client.OK
+    assert reply.headers["set-cookie"] is None
+    assert ask(collector, "SELECT 1", default_format="CSV\r\nX: y").status == http.client.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:8123"}],
+)
+def test_a_web_page_gets_nothing(collector: RunningCollector, table: str, headers: dict[str, str]) -> None:
+    """A page in a browser can neither write by a request of its own nor reach the port by a name of its own."""
+    reply = post(collector.clickhouse, f"INSERT INTO {table} VALUES (1, 'x')".encode(), headers)
+    assert (reply.status, reply.headers["x-clickhouse-exception-code"]) == (403, "497")
     assert ask(collector, f"SELECT count() FROM {table}").body == b"0\n"
 
 
