@@ -1,14 +1,18 @@
--- Why: each span is stored once, typed: a call to a provider in stored_calls, a task's span in stored_tasks, any other
--- span in stored_spans. What has a column leaves the attribute map, what is content leaves it for stored_content (0003).
+-- Why: each span is stored once, typed: a call to a provider in stored_calls, any other span in stored_spans. What has a
+-- column leaves the attribute map, what is content leaves it for stored_content (0003).
 --
 -- A span delivered again, in whatever batch, has the same sorting key and becomes one row (ReplacingMergeTree, read with
--- FINAL). Which of several spans of one call counts is decided in 0005. A length of 0 ns says that it is not known
--- (imported logs may not have it): duration_s is NULL then, not 0.
+-- FINAL). Which of several spans of one call counts is decided in 0005, what a task run came to in 0006; both write a
+-- later version of the row. A length of 0 ns says that it is not known (imported logs may not have it): duration_s is
+-- NULL then, not 0. Rows in the order of time keep the spans of a trace together, whose ids then cost once. A process sends
+-- the same resource with every span: its names and its values are two texts in a dictionary.
 --
--- The lists of columns are those of registry.json, and the readings those of schema/columns.py; tests/test_contract.py
+-- Insert with optimize_on_insert = 0: ClickHouse otherwise looks for duplicates within each block, which doubles the cost.
+--
+-- The lists of columns are those of registry.json, stored and read as schema/columns.py says; tests/test_contract.py
 -- holds them equal.
 
--- Every inserted block once more, with what the three kinds of spans need in common. Engine Null: nothing is copied.
+-- Every inserted block once more, with what both kinds of spans need in common. Engine Null: nothing is copied.
 CREATE TABLE IF NOT EXISTS {database}.incoming_spans
 (
     category Enum8('call' = 1, 'task' = 2, 'span' = 3),
@@ -26,8 +30,9 @@ CREATE TABLE IF NOT EXISTS {database}.incoming_spans
     status_code LowCardinality(String),
     status_message String,
     trace_state String,
+    resource_keys LowCardinality(String),
+    resource_values LowCardinality(String),
     a Map(LowCardinality(String), String),
-    resource_attributes Map(LowCardinality(String), String),
     event_times Array(DateTime64(9)),
     event_names Array(LowCardinality(String)),
     event_attributes Array(Map(LowCardinality(String), String)),
@@ -41,157 +46,107 @@ ENGINE = Null;
 -- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_calls
 (
-    trace_id String,
-    span_id String,
-    parent_span_id String,
+    trace_id String CODEC(ZSTD(1)),
+    span_id String CODEC(ZSTD(1)),
+    parent_span_id String CODEC(ZSTD(1)),
     started_at DateTime64(9) CODEC(Delta, ZSTD(1)),
     duration_ns UInt64 CODEC(T64, ZSTD(1)),
-    name LowCardinality(String),
-    kind LowCardinality(String),
-    service_name LowCardinality(String),
-    scope_name LowCardinality(String),
-    scope_version LowCardinality(String),
-    status_code LowCardinality(String),
-    status_message String,
-    trace_state String,
-    operation LowCardinality(String),
-    provider LowCardinality(String),
-    api_type LowCardinality(String),
-    request_model LowCardinality(String),
-    response_model LowCardinality(String),
-    response_id String,
-    response_status LowCardinality(String),
-    finish_reasons Array(LowCardinality(String)),
-    system_fingerprint LowCardinality(String),
-    request_id String,
-    conversation_id String,
-    server_address LowCardinality(String),
-    max_tokens Nullable(UInt32),
-    temperature Nullable(Float32),
-    stream Bool,
-    reasoning_level LowCardinality(String),
-    output_type LowCardinality(String),
-    request_service_tier LowCardinality(String),
-    service_tier LowCardinality(String),
-    batch Bool,
-    message_count Nullable(UInt16),
-    tool_count Nullable(UInt16),
-    request_hash String,
-    input_tokens Nullable(UInt32),
-    output_tokens Nullable(UInt32),
-    cache_read_tokens Nullable(UInt32),
-    cache_write_tokens Nullable(UInt32),
-    cache_write_1h_tokens Nullable(UInt32),
-    reasoning_tokens Nullable(UInt32),
-    audio_input_tokens Nullable(UInt32),
-    audio_output_tokens Nullable(UInt32),
-    web_search_count Nullable(UInt32),
-    tool_call_names Array(LowCardinality(String)),
-    time_to_first_chunk_s Nullable(Float64),
-    time_to_first_content_s Nullable(Float64),
-    time_per_output_token_s Nullable(Float64),
-    longest_stall_s Nullable(Float64),
-    chunk_count Nullable(UInt32),
-    stream_end LowCardinality(String),
-    retry_count Nullable(UInt16),
-    retry_wait_s Nullable(Float64),
-    processing_s Nullable(Float64),
-    remaining_requests Nullable(UInt32),
-    remaining_tokens Nullable(UInt32),
-    http_status Nullable(UInt16),
-    error_type LowCardinality(String),
-    cost Nullable(Float64),
-    cost_input Nullable(Float64),
-    cost_cache_read Nullable(Float64),
-    cost_cache_write Nullable(Float64),
-    cost_output Nullable(Float64),
-    cost_other Nullable(Float64),
-    cost_currency LowCardinality(String),
-    cost_source LowCardinality(String),
-    unpriced_reason LowCardinality(String),
-    price_version LowCardinality(String),
-    system_instructions Array(String),
-    input_messages Array(String),
-    output_messages Array(String),
-    tool_definitions Array(String),
-    task_name LowCardinality(String),
-    task_id String,
-    input_id String,
-    prompt_name LowCardinality(String),
-    prompt_version LowCardinality(String),
-    variant_context LowCardinality(String),
-    variant_guardrail LowCardinality(String),
-    variant_route LowCardinality(String),
-    variant_fallback LowCardinality(String),
-    variant_cache LowCardinality(String),
-    variant LowCardinality(String),
-    attributes Map(LowCardinality(String), String),
-    resource_attributes Map(LowCardinality(String), String),
-    event_times Array(DateTime64(9)),
-    event_names Array(LowCardinality(String)),
-    event_attributes Array(Map(LowCardinality(String), String)),
-    link_trace_ids Array(String),
-    link_span_ids Array(String),
-    link_trace_states Array(String),
-    link_attributes Array(Map(LowCardinality(String), String)),
+    name LowCardinality(String) CODEC(ZSTD(1)),
+    kind LowCardinality(String) CODEC(ZSTD(1)),
+    service_name LowCardinality(String) CODEC(ZSTD(1)),
+    scope_name LowCardinality(String) CODEC(ZSTD(1)),
+    scope_version LowCardinality(String) CODEC(ZSTD(1)),
+    status_code LowCardinality(String) CODEC(ZSTD(1)),
+    status_message String CODEC(ZSTD(1)),
+    trace_state String CODEC(ZSTD(1)),
+    resource_keys LowCardinality(String) CODEC(ZSTD(1)),
+    resource_values LowCardinality(String) CODEC(ZSTD(1)),
+    operation LowCardinality(String) CODEC(ZSTD(1)),
+    provider LowCardinality(String) CODEC(ZSTD(1)),
+    api_type LowCardinality(String) CODEC(ZSTD(1)),
+    request_model LowCardinality(String) CODEC(ZSTD(1)),
+    response_model LowCardinality(String) CODEC(ZSTD(1)),
+    response_id String CODEC(ZSTD(1)),
+    response_status LowCardinality(String) CODEC(ZSTD(1)),
+    finish_reasons Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    system_fingerprint LowCardinality(String) CODEC(ZSTD(1)),
+    request_id String CODEC(ZSTD(1)),
+    conversation_id String CODEC(ZSTD(1)),
+    server_address LowCardinality(String) CODEC(ZSTD(1)),
+    max_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    temperature Nullable(Float32) CODEC(ZSTD(1)),
+    stream Bool CODEC(ZSTD(1)),
+    reasoning_level LowCardinality(String) CODEC(ZSTD(1)),
+    output_type LowCardinality(String) CODEC(ZSTD(1)),
+    request_service_tier LowCardinality(String) CODEC(ZSTD(1)),
+    service_tier LowCardinality(String) CODEC(ZSTD(1)),
+    batch Bool CODEC(ZSTD(1)),
+    message_count Nullable(UInt16) CODEC(T64, ZSTD(1)),
+    tool_count Nullable(UInt16) CODEC(T64, ZSTD(1)),
+    request_hash String CODEC(ZSTD(1)),
+    input_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    output_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    cache_read_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    cache_write_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    cache_write_1h_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    reasoning_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    audio_input_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    audio_output_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    web_search_count Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    tool_call_names Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    time_to_first_chunk_us Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    time_to_first_content_us Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    time_per_output_token_ns Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    longest_stall_us Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    chunk_count Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    stream_end LowCardinality(String) CODEC(ZSTD(1)),
+    retry_count Nullable(UInt16) CODEC(T64, ZSTD(1)),
+    retry_wait_us Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    processing_us Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    remaining_requests Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    remaining_tokens Nullable(UInt32) CODEC(T64, ZSTD(1)),
+    http_status Nullable(UInt16) CODEC(T64, ZSTD(1)),
+    error_type LowCardinality(String) CODEC(ZSTD(1)),
+    cost_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_input_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_cache_read_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_cache_write_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_output_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_other_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_currency LowCardinality(String) CODEC(ZSTD(1)),
+    cost_source LowCardinality(String) CODEC(ZSTD(1)),
+    unpriced_reason LowCardinality(String) CODEC(ZSTD(1)),
+    price_version LowCardinality(String) CODEC(ZSTD(1)),
+    system_instructions Array(String) CODEC(ZSTD(1)),
+    input_messages Array(String) CODEC(ZSTD(1)),
+    output_messages Array(String) CODEC(ZSTD(1)),
+    tool_definitions Array(String) CODEC(ZSTD(1)),
+    task_name LowCardinality(String) CODEC(ZSTD(1)),
+    task_id String CODEC(ZSTD(1)),
+    input_id String CODEC(ZSTD(1)),
+    prompt_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_version LowCardinality(String) CODEC(ZSTD(1)),
+    variant_context LowCardinality(String) CODEC(ZSTD(1)),
+    variant_guardrail LowCardinality(String) CODEC(ZSTD(1)),
+    variant_route LowCardinality(String) CODEC(ZSTD(1)),
+    variant_fallback LowCardinality(String) CODEC(ZSTD(1)),
+    variant_cache LowCardinality(String) CODEC(ZSTD(1)),
+    variant LowCardinality(String) CODEC(ZSTD(1)),
+    attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    event_times Array(DateTime64(9)) CODEC(ZSTD(1)),
+    event_names Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    event_attributes Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
+    link_trace_ids Array(String) CODEC(ZSTD(1)),
+    link_span_ids Array(String) CODEC(ZSTD(1)),
+    link_trace_states Array(String) CODEC(ZSTD(1)),
+    link_attributes Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
     received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
-    superseded_by String,
-    version UInt8,
+    superseded_by String CODEC(ZSTD(1)),
+    version UInt8 CODEC(ZSTD(1)),
     INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(started_at)
-PRIMARY KEY (task_name, request_model, started_at)
-ORDER BY (task_name, request_model, started_at, trace_id, span_id);
-
--- shard by: cityHash64(trace_id)
-CREATE TABLE IF NOT EXISTS {database}.stored_tasks
-(
-    trace_id String,
-    span_id String,
-    parent_span_id String,
-    started_at DateTime64(9) CODEC(Delta, ZSTD(1)),
-    duration_ns UInt64 CODEC(T64, ZSTD(1)),
-    name LowCardinality(String),
-    kind LowCardinality(String),
-    service_name LowCardinality(String),
-    scope_name LowCardinality(String),
-    scope_version LowCardinality(String),
-    status_code LowCardinality(String),
-    status_message String,
-    trace_state String,
-    task_name LowCardinality(String),
-    task_id String,
-    input_id String,
-    prompt_name LowCardinality(String),
-    prompt_version LowCardinality(String),
-    variant_context LowCardinality(String),
-    variant_guardrail LowCardinality(String),
-    variant_route LowCardinality(String),
-    variant_fallback LowCardinality(String),
-    variant_cache LowCardinality(String),
-    variant LowCardinality(String),
-    task_version LowCardinality(String),
-    outcome LowCardinality(String),
-    failure_mode LowCardinality(String),
-    outcome_source LowCardinality(String),
-    value Nullable(Float64),
-    attributes Map(LowCardinality(String), String),
-    resource_attributes Map(LowCardinality(String), String),
-    event_times Array(DateTime64(9)),
-    event_names Array(LowCardinality(String)),
-    event_attributes Array(Map(LowCardinality(String), String)),
-    link_trace_ids Array(String),
-    link_span_ids Array(String),
-    link_trace_states Array(String),
-    link_attributes Array(Map(LowCardinality(String), String)),
-    received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_id task_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_arrival received_at TYPE minmax GRANULARITY 1
-)
-ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
 ORDER BY (task_name, started_at, trace_id, span_id);
@@ -199,62 +154,88 @@ ORDER BY (task_name, started_at, trace_id, span_id);
 -- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_spans
 (
-    trace_id String,
-    span_id String,
-    parent_span_id String,
+    category Enum8('call' = 1, 'task' = 2, 'span' = 3) CODEC(ZSTD(1)),
+    trace_id String CODEC(ZSTD(1)),
+    span_id String CODEC(ZSTD(1)),
+    parent_span_id String CODEC(ZSTD(1)),
     started_at DateTime64(9) CODEC(Delta, ZSTD(1)),
     duration_ns UInt64 CODEC(T64, ZSTD(1)),
-    name LowCardinality(String),
-    kind LowCardinality(String),
-    service_name LowCardinality(String),
-    scope_name LowCardinality(String),
-    scope_version LowCardinality(String),
-    status_code LowCardinality(String),
-    status_message String,
-    trace_state String,
-    task_name LowCardinality(String),
-    task_id String,
-    input_id String,
-    prompt_name LowCardinality(String),
-    prompt_version LowCardinality(String),
-    variant_context LowCardinality(String),
-    variant_guardrail LowCardinality(String),
-    variant_route LowCardinality(String),
-    variant_fallback LowCardinality(String),
-    variant_cache LowCardinality(String),
-    variant LowCardinality(String),
-    attributes Map(LowCardinality(String), String),
-    resource_attributes Map(LowCardinality(String), String),
-    event_times Array(DateTime64(9)),
-    event_names Array(LowCardinality(String)),
-    event_attributes Array(Map(LowCardinality(String), String)),
-    link_trace_ids Array(String),
-    link_span_ids Array(String),
-    link_trace_states Array(String),
-    link_attributes Array(Map(LowCardinality(String), String)),
+    name LowCardinality(String) CODEC(ZSTD(1)),
+    kind LowCardinality(String) CODEC(ZSTD(1)),
+    service_name LowCardinality(String) CODEC(ZSTD(1)),
+    scope_name LowCardinality(String) CODEC(ZSTD(1)),
+    scope_version LowCardinality(String) CODEC(ZSTD(1)),
+    status_code LowCardinality(String) CODEC(ZSTD(1)),
+    status_message String CODEC(ZSTD(1)),
+    trace_state String CODEC(ZSTD(1)),
+    resource_keys LowCardinality(String) CODEC(ZSTD(1)),
+    resource_values LowCardinality(String) CODEC(ZSTD(1)),
+    task_name LowCardinality(String) CODEC(ZSTD(1)),
+    task_id String CODEC(ZSTD(1)),
+    input_id String CODEC(ZSTD(1)),
+    prompt_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_version LowCardinality(String) CODEC(ZSTD(1)),
+    variant_context LowCardinality(String) CODEC(ZSTD(1)),
+    variant_guardrail LowCardinality(String) CODEC(ZSTD(1)),
+    variant_route LowCardinality(String) CODEC(ZSTD(1)),
+    variant_fallback LowCardinality(String) CODEC(ZSTD(1)),
+    variant_cache LowCardinality(String) CODEC(ZSTD(1)),
+    variant LowCardinality(String) CODEC(ZSTD(1)),
+    task_version LowCardinality(String) CODEC(ZSTD(1)),
+    outcome LowCardinality(String) CODEC(ZSTD(1)),
+    failure_mode LowCardinality(String) CODEC(ZSTD(1)),
+    outcome_source LowCardinality(String) CODEC(ZSTD(1)),
+    value Nullable(Float64) CODEC(ZSTD(1)),
+    attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    event_times Array(DateTime64(9)) CODEC(ZSTD(1)),
+    event_names Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    event_attributes Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
+    link_trace_ids Array(String) CODEC(ZSTD(1)),
+    link_span_ids Array(String) CODEC(ZSTD(1)),
+    link_trace_states Array(String) CODEC(ZSTD(1)),
+    link_attributes Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
     received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+    -- What 0006 adds to the row of a task.
+    last_outcome LowCardinality(String) CODEC(ZSTD(1)),
+    last_failure_mode LowCardinality(String) CODEC(ZSTD(1)),
+    last_outcome_source LowCardinality(String) CODEC(ZSTD(1)),
+    last_value Nullable(Float64) CODEC(ZSTD(1)),
+    last_outcome_at DateTime64(9) CODEC(ZSTD(1)),
+    call_count UInt32 CODEC(T64, ZSTD(1)),
+    models Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    combination LowCardinality(String) CODEC(ZSTD(1)),
+    cost_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_currency LowCardinality(String) CODEC(ZSTD(1)),
+    input_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    output_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    error_count UInt32 CODEC(T64, ZSTD(1)),
+    retry_count UInt32 CODEC(T64, ZSTD(1)),
+    llm_duration_us Nullable(Int64) CODEC(T64, ZSTD(1)),
+    is_repeat UInt8 CODEC(ZSTD(1)),
+    version UInt64 CODEC(T64, ZSTD(1)),
+    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_arrival received_at TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(started_at)
+PRIMARY KEY (service_name, started_at)
+ORDER BY (service_name, started_at, trace_id, span_id);
+
+-- In which hours a trace has spans: a look-up by trace id alone then reads few granules (the view `trace`, 0005).
+-- shard by: trace_hash
+CREATE TABLE IF NOT EXISTS {database}.trace_times
+(
+    trace_hash UInt64 COMMENT 'cityHash64 of the trace id' CODEC(Delta, ZSTD(1)),
+    hour DateTime('UTC') CODEC(T64, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(started_at)
-PRIMARY KEY (service_name, name, started_at)
-ORDER BY (service_name, name, started_at, trace_id, span_id);
-
--- When a trace ran: a look-up by trace id alone reads few granules once its time is known.
--- shard by: cityHash64(trace_id)
-CREATE TABLE IF NOT EXISTS {database}.stored_trace_times
-(
-    trace_id String,
-    started_at SimpleAggregateFunction(min, DateTime64(9)),
-    ended_at SimpleAggregateFunction(max, DateTime64(9))
-)
-ENGINE = AggregatingMergeTree
-ORDER BY trace_id;
+ORDER BY (trace_hash, hour);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_calls TO {database}.stored_calls AS
 SELECT
     trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
-    status_code, status_message, trace_state,
+    status_code, status_message, trace_state, resource_keys,
+    resource_values,
     operation,
     lower(firstNonDefault(a['gen_ai.provider.name'], a['gen_ai.system'], a['llm.provider'], a['llm.system'])) AS provider,
     a['openai.api.type'] AS api_type,
@@ -288,27 +269,27 @@ SELECT
     toUInt32OrNull(firstNonDefault(a['gen_ai.usage.audio.output_tokens'], a['llm.token_count.completion_details.audio'])) AS audio_output_tokens,
     toUInt32OrNull(a['trilemma.usage.web_search.count']) AS web_search_count,
     if(startsWith(a['trilemma.response.tool_call.names'], '['), JSONExtract(a['trilemma.response.tool_call.names'], 'Array(String)'), arrayFilter(text -> text != '', [a['trilemma.response.tool_call.names']])) AS tool_call_names,
-    toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) AS time_to_first_chunk_s,
-    toFloat64OrNull(a['trilemma.response.time_to_first_content']) AS time_to_first_content_s,
-    toFloat64OrNull(a['trilemma.response.time_per_output_token']) AS time_per_output_token_s,
-    toFloat64OrNull(a['trilemma.response.longest_stall']) AS longest_stall_s,
+    accurateCastOrNull(round(toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) * 1e6), 'Int64') AS time_to_first_chunk_us,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.response.time_to_first_content']) * 1e6), 'Int64') AS time_to_first_content_us,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.response.time_per_output_token']) * 1e9), 'Int64') AS time_per_output_token_ns,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.response.longest_stall']) * 1e6), 'Int64') AS longest_stall_us,
     toUInt32OrNull(a['trilemma.response.chunk_count']) AS chunk_count,
     a['trilemma.response.stream_end'] AS stream_end,
     toUInt16OrNull(a['http.request.resend_count']) AS retry_count,
-    toFloat64OrNull(a['trilemma.retry.wait']) AS retry_wait_s,
-    toFloat64OrNull(a['trilemma.provider.processing_time']) AS processing_s,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.retry.wait']) * 1e6), 'Int64') AS retry_wait_us,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.provider.processing_time']) * 1e6), 'Int64') AS processing_us,
     toUInt32OrNull(a['trilemma.rate_limit.remaining_requests']) AS remaining_requests,
     toUInt32OrNull(a['trilemma.rate_limit.remaining_tokens']) AS remaining_tokens,
     toUInt16OrNull(a['http.response.status_code']) AS http_status,
     a['error.type'] AS error_type,
-    coalesce(toFloat64OrNull(a['trilemma.cost.total']), nullIf(toFloat64OrNull(firstNonDefault(a['gen_ai.usage.cost'], a['llm.cost.total'], a['gen_ai.cost.total_cost'], a['operation.cost'])), 0)) AS cost,
-    toFloat64OrNull(a['trilemma.cost.input']) AS cost_input,
-    toFloat64OrNull(a['trilemma.cost.cache_read']) AS cost_cache_read,
-    toFloat64OrNull(a['trilemma.cost.cache_write']) AS cost_cache_write,
-    toFloat64OrNull(a['trilemma.cost.output']) AS cost_output,
-    toFloat64OrNull(a['trilemma.cost.other']) AS cost_other,
-    if(a['trilemma.cost.total'] = '' AND isNotNull(cost), 'USD', a['trilemma.cost.currency']) AS cost_currency,
-    if(a['trilemma.cost.total'] = '' AND isNotNull(cost), 'other_sdk', a['trilemma.cost.source']) AS cost_source,
+    accurateCastOrNull(round(coalesce(toFloat64OrNull(a['trilemma.cost.total']), nullIf(toFloat64OrNull(firstNonDefault(a['gen_ai.usage.cost'], a['llm.cost.total'], a['gen_ai.cost.total_cost'], a['operation.cost'])), 0)) * 1e12), 'Int64') AS cost_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.input']) * 1e12), 'Int64') AS cost_input_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_read']) * 1e12), 'Int64') AS cost_cache_read_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_write']) * 1e12), 'Int64') AS cost_cache_write_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.output']) * 1e12), 'Int64') AS cost_output_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.other']) * 1e12), 'Int64') AS cost_other_e12,
+    if(a['trilemma.cost.total'] = '' AND isNotNull(cost_e12), 'USD', a['trilemma.cost.currency']) AS cost_currency,
+    if(a['trilemma.cost.total'] = '' AND isNotNull(cost_e12), 'other_sdk', a['trilemma.cost.source']) AS cost_source,
     a['trilemma.cost.unpriced_reason'] AS unpriced_reason,
     a['trilemma.cost.price_table.version'] AS price_version,
     arrayMap(part -> lower(hex(sipHash128(part))), if(startsWith(a['gen_ai.system_instructions'], '['), JSONExtractArrayRaw(a['gen_ai.system_instructions']), arrayFilter(part -> part != '', [a['gen_ai.system_instructions']]))) AS system_instructions,
@@ -368,16 +349,16 @@ SELECT
             'trilemma.variant.cache', 'trilemma.variant'
         ), a)
     ) AS attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes,
+    event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes,
     nowInBlock64(3) AS received_at
 FROM {database}.incoming_spans
 WHERE category = 'call';
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_tasks TO {database}.stored_tasks AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_spans TO {database}.stored_spans AS
 SELECT
-    trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
-    status_code, status_message, trace_state,
+    category, trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name,
+    scope_version, status_code, status_message, trace_state, resource_keys,
+    resource_values,
     a['trilemma.task.name'] AS task_name,
     a['trilemma.task.id'] AS task_id,
     a['trilemma.task.input_id'] AS input_id,
@@ -405,49 +386,16 @@ SELECT
             'trilemma.task.outcome_source', 'trilemma.task.value'
         ), a)
     ) AS attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes,
+    event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes,
     nowInBlock64(3) AS received_at
 FROM {database}.incoming_spans
-WHERE category = 'task';
+WHERE category != 'call';
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_spans TO {database}.stored_spans AS
-SELECT
-    trace_id, span_id, parent_span_id, started_at, duration_ns, name, kind, service_name, scope_name, scope_version,
-    status_code, status_message, trace_state,
-    a['trilemma.task.name'] AS task_name,
-    a['trilemma.task.id'] AS task_id,
-    a['trilemma.task.input_id'] AS input_id,
-    a['gen_ai.prompt.name'] AS prompt_name,
-    a['gen_ai.prompt.version'] AS prompt_version,
-    a['trilemma.variant.context'] AS variant_context,
-    a['trilemma.variant.guardrail'] AS variant_guardrail,
-    a['trilemma.variant.route'] AS variant_route,
-    a['trilemma.variant.fallback'] AS variant_fallback,
-    a['trilemma.variant.cache'] AS variant_cache,
-    a['trilemma.variant'] AS variant,
-    mapApply(
-        (key, text) -> (key, if(length(text) > 1024 OR match(key, '^(input|output)\\.value$|^llm\\.(input|output)_messages|^embedding\\.embeddings|^gen_ai\\.(prompt|completion)(\\.[0-9]|$)|^gen_ai\\.tool\\.call\\.(arguments|result)$|^gen_ai\\.(tool|task|agent|workflow)\\.(input|output|args)|^(traceloop\\.entity|langfuse\\.observation)\\.(input|output)$|^(request|response)_data$|^llm\\.[a-z_]+\\.(messages|choices|content)$|^gen_ai\\.retrieval\\.(documents|query)|^retrieval\\.documents'),
-            'content:' || lower(hex(sipHash128(text))), text)),
-        mapFilter((key, text) -> key NOT IN (
-            'trilemma.task.name', 'trilemma.task.id', 'trilemma.task.input_id', 'gen_ai.prompt.name',
-            'gen_ai.prompt.version', 'trilemma.variant.context', 'trilemma.variant.guardrail',
-            'trilemma.variant.route', 'trilemma.variant.fallback', 'trilemma.variant.cache', 'trilemma.variant'
-        ), a)
-    ) AS attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes,
-    nowInBlock64(3) AS received_at
-FROM {database}.incoming_spans
-WHERE category = 'span';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_trace_times TO {database}.stored_trace_times AS
-SELECT
-    trace_id,
-    min(incoming_spans.started_at) AS started_at,
-    max(incoming_spans.started_at + toIntervalNanosecond(duration_ns)) AS ended_at
-FROM {database}.incoming_spans
-GROUP BY trace_id;
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_trace_times TO {database}.trace_times AS
+SELECT DISTINCT
+    cityHash64(trace_id) AS trace_hash,
+    toStartOfHour(started_at, 'UTC') AS hour
+FROM {database}.incoming_spans;
 
 -- What a span is. A call is one request to a model, by its operation. A span that only holds calls (an agent, a workflow,
 -- a tool), also when it carries their summed usage, is none, and neither is Logfire's log record of a finished stream.
@@ -476,8 +424,9 @@ SELECT
     StatusCode AS status_code,
     StatusMessage AS status_message,
     TraceState AS trace_state,
+    arrayStringConcat(mapKeys(ResourceAttributes), '\0') AS resource_keys,
+    arrayStringConcat(mapValues(ResourceAttributes), '\0') AS resource_values,
     a,
-    ResourceAttributes AS resource_attributes,
     Events.Timestamp AS event_times,
     Events.Name AS event_names,
     Events.Attributes AS event_attributes,
@@ -491,25 +440,15 @@ CREATE OR REPLACE VIEW {database}.spans AS
 SELECT
     trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
     service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes
+    CAST((splitByChar('\0', resource_keys), arrayResize(splitByChar('\0', resource_values), length(splitByChar('\0', resource_keys)))),
+        'Map(LowCardinality(String), String)') AS resource_attributes,
+    event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM {database}.stored_calls FINAL
 UNION ALL
 SELECT
     trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
     service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes
-FROM {database}.stored_tasks FINAL
-UNION ALL
-SELECT
-    trace_id, span_id, parent_span_id, started_at, nullIf(duration_ns, 0) / 1e9 AS duration_s, name, kind,
-    service_name, scope_name, scope_version, status_code, status_message, trace_state, task_name, task_id, attributes,
-    resource_attributes, event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states,
-    link_attributes
+    CAST((splitByChar('\0', resource_keys), arrayResize(splitByChar('\0', resource_values), length(splitByChar('\0', resource_keys)))),
+        'Map(LowCardinality(String), String)') AS resource_attributes,
+    event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM {database}.stored_spans FINAL;
-
-CREATE OR REPLACE VIEW {database}.trace_times AS
-SELECT trace_id, min(stored_trace_times.started_at) AS started_at, max(stored_trace_times.ended_at) AS ended_at
-FROM {database}.stored_trace_times
-GROUP BY trace_id;

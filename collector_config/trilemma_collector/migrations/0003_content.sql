@@ -30,6 +30,10 @@ FROM
                 'gen_ai.tool.definitions'), a))
     )) AS part
     FROM {database}.incoming_spans
+    WHERE scope_name != 'trilemma'
+        OR arrayExists(text -> length(text) > 1024, mapValues(a))
+        OR a['gen_ai.input.messages'] != '' OR a['gen_ai.output.messages'] != ''
+        OR a['gen_ai.system_instructions'] != '' OR a['gen_ai.tool.definitions'] != ''
 )
 GROUP BY hash;
 

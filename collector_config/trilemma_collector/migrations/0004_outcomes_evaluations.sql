@@ -82,8 +82,8 @@ UNION ALL
 SELECT
     task_id, started_at + toIntervalNanosecond(duration_ns) AS outcome_at, task_name, outcome, failure_mode,
     outcome_source, value, service_name
-FROM {database}.stored_tasks FINAL
-WHERE outcome != '';
+FROM {database}.stored_spans FINAL
+WHERE category = 'task' AND outcome != '';
 
 CREATE OR REPLACE VIEW {database}.evaluations AS
 SELECT

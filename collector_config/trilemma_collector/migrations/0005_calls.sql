@@ -10,9 +10,10 @@
 -- The owner is trilemma's span, else one that knows the usage, else the innermost. A span whose owner candidates are
 -- themselves superseded stays: a call is rather counted twice than lost.
 --
--- Settled and fresh: what arrived is settled by a refreshable view every minute, and what is not settled yet (fresh) is
--- computed by the same SQL at each query. So settling changes how fast a query is, never what it answers. `settle_marks`
--- says up to which time of arrival each step is done; two minutes before it count as fresh too, for inserts under way.
+-- Settled and fresh: what arrived is settled by refreshable views every five minutes, and what is not settled yet (fresh)
+-- is computed by the same SQL at each query. So settling changes how fast a query is, never what it answers.
+-- `settle_marks` says up to which time of arrival each step is done. The two minutes before count as fresh too, for inserts
+-- that were under way; what arrived in them is not settled in vain.
 
 CREATE TABLE IF NOT EXISTS {database}.settle_marks
 (
@@ -22,16 +23,12 @@ CREATE TABLE IF NOT EXISTS {database}.settle_marks
 ENGINE = ReplacingMergeTree(settled_until)
 ORDER BY step;
 
-CREATE OR REPLACE VIEW {database}.settled_until AS
-SELECT step, max(settle_marks.settled_until) - toIntervalMinute(2) AS settled_until
-FROM {database}.settle_marks
-GROUP BY step;
-
 -- What arrived and is not settled: the time it covers, and the traces and response ids it may share with others.
 CREATE OR REPLACE VIEW {database}.fresh_calls AS
 SELECT started_at, arrayJoin([cityHash64(trace_id), cityHash64(if(response_id = '', trace_id, response_id))]) AS key
 FROM {database}.stored_calls
-WHERE received_at > (SELECT max(settled_until) FROM {database}.settled_until WHERE step = 'settle_duplicate_calls');
+WHERE received_at >
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_duplicate_calls');
 
 -- Spans that may be the same call as a fresh one. They meet where their ids agree: in the ten-second slots of their trace
 -- that they cover (at most an hour), and in their response id.
@@ -113,9 +110,9 @@ FROM ends
 WHERE NOT loses AND NOT is_superseded
 GROUP BY loser_key;
 
--- settle: every minute, on one node
+-- settle: on one node
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_duplicate_calls
-REFRESH EVERY 1 MINUTE APPEND TO {database}.stored_calls AS
+REFRESH EVERY 5 MINUTE APPEND TO {database}.stored_calls AS
 SELECT
     calls.* EXCEPT (superseded_by, version, received_at),
     duplicates.superseded_by AS superseded_by,
@@ -176,25 +173,25 @@ SELECT
     audio_output_tokens,
     web_search_count,
     tool_call_names,
-    time_to_first_chunk_s,
-    time_to_first_content_s,
-    time_per_output_token_s,
-    longest_stall_s,
+    time_to_first_chunk_us / 1e6 AS time_to_first_chunk_s,
+    time_to_first_content_us / 1e6 AS time_to_first_content_s,
+    time_per_output_token_ns / 1e9 AS time_per_output_token_s,
+    longest_stall_us / 1e6 AS longest_stall_s,
     chunk_count,
     stream_end,
     retry_count,
-    retry_wait_s,
-    processing_s,
+    retry_wait_us / 1e6 AS retry_wait_s,
+    processing_us / 1e6 AS processing_s,
     remaining_requests,
     remaining_tokens,
     http_status,
     error_type,
-    cost,
-    cost_input,
-    cost_cache_read,
-    cost_cache_write,
-    cost_output,
-    cost_other,
+    cost_e12 / 1e12 AS cost,
+    cost_input_e12 / 1e12 AS cost_input,
+    cost_cache_read_e12 / 1e12 AS cost_cache_read,
+    cost_cache_write_e12 / 1e12 AS cost_cache_write,
+    cost_output_e12 / 1e12 AS cost_output,
+    cost_other_e12 / 1e12 AS cost_other,
     cost_currency,
     cost_source,
     unpriced_reason,
@@ -218,3 +215,12 @@ SELECT
 FROM {database}.stored_calls FINAL
 WHERE superseded_by = ''
     AND (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM {database}.fresh_duplicate_calls);
+
+-- All spans of one trace, in the order of time: SELECT * FROM trace(id = '...').
+CREATE OR REPLACE VIEW {database}.trace AS
+SELECT *
+FROM {database}.spans
+WHERE trace_id = {id:String}
+    AND started_at >= (SELECT min(hour) FROM {database}.trace_times WHERE trace_hash = cityHash64({id:String}))
+    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM {database}.trace_times WHERE trace_hash = cityHash64({id:String}))
+ORDER BY started_at;

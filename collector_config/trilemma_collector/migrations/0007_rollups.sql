@@ -66,9 +66,11 @@ ENGINE = ReplacingMergeTree(computed_at)
 ORDER BY (day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
 
 CREATE OR REPLACE VIEW {database}.fresh_hours AS
-SELECT DISTINCT toStartOfHour(started_at, 'UTC') AS hour
+SELECT toStartOfHour(started_at, 'UTC') AS hour, max(stored_calls.received_at) AS received_at
 FROM {database}.stored_calls
-WHERE received_at > (SELECT max(settled_until) FROM {database}.settled_until WHERE step = 'settle_calls_hourly');
+WHERE stored_calls.received_at > 
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_calls_hourly')
+GROUP BY hour;
 
 CREATE OR REPLACE VIEW {database}.fresh_calls_hourly AS
 SELECT
@@ -93,11 +95,12 @@ WHERE started_at >= (SELECT min(hour) FROM {database}.fresh_hours)
     AND hour GLOBAL IN (SELECT hour FROM {database}.fresh_hours)
 GROUP BY hour, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency;
 
--- settle: every minute, on one node
+-- settle: on one node
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_calls_hourly
-REFRESH EVERY 1 MINUTE APPEND TO {database}.stored_calls_hourly AS
+REFRESH EVERY 5 MINUTE APPEND TO {database}.stored_calls_hourly AS
 SELECT *, now64(3) AS computed_at
-FROM {database}.fresh_calls_hourly;
+FROM {database}.fresh_calls_hourly
+WHERE hour GLOBAL NOT IN (SELECT hour FROM {database}.fresh_hours WHERE received_at > now64(3) - toIntervalMinute(2));
 
 -- Of an hour the rows of its last computing count: a combination that is no longer there leaves an older row behind.
 CREATE OR REPLACE VIEW {database}.calls_hourly AS
@@ -110,9 +113,11 @@ SELECT *
 FROM {database}.fresh_calls_hourly;
 
 CREATE OR REPLACE VIEW {database}.fresh_days AS
-SELECT DISTINCT toDate(started_at, 'UTC') AS day
+SELECT toDate(started_at, 'UTC') AS day, max(stored_calls.received_at) AS received_at
 FROM {database}.stored_calls
-WHERE received_at > (SELECT max(settled_until) FROM {database}.settled_until WHERE step = 'settle_calls_daily');
+WHERE stored_calls.received_at > 
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_calls_daily')
+GROUP BY day;
 
 CREATE OR REPLACE VIEW {database}.fresh_calls_daily AS
 SELECT
@@ -133,14 +138,16 @@ SELECT
     quantilesDDMergeState(0.01, 0.5, 0.95, 0.99)(calls_hourly.time_to_first_content_sketch) AS time_to_first_content_sketch
 FROM {database}.calls_hourly
 WHERE hour >= (SELECT toDateTime(min(day), 'UTC') FROM {database}.fresh_days)
+    AND hour < (SELECT toDateTime(max(day) + 1, 'UTC') FROM {database}.fresh_days)
     AND day GLOBAL IN (SELECT day FROM {database}.fresh_days)
 GROUP BY day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency;
 
--- settle: every minute, on one node
+-- settle: on one node
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_calls_daily
-REFRESH EVERY 1 MINUTE APPEND TO {database}.stored_calls_daily AS
+REFRESH EVERY 5 MINUTE APPEND TO {database}.stored_calls_daily AS
 SELECT *, now64(3) AS computed_at
-FROM {database}.fresh_calls_daily;
+FROM {database}.fresh_calls_daily
+WHERE day GLOBAL NOT IN (SELECT day FROM {database}.fresh_days WHERE received_at > now64(3) - toIntervalMinute(2));
 
 CREATE OR REPLACE VIEW {database}.calls_daily AS
 SELECT * EXCEPT (computed_at)
@@ -152,9 +159,9 @@ SELECT *
 FROM {database}.fresh_calls_daily;
 
 -- Up to where each step is done: the start of its last refresh that succeeded, as the server itself says.
--- settle: every minute, on one node
+-- settle: on one node
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.settle_progress
-REFRESH EVERY 1 MINUTE APPEND TO {database}.settle_marks AS
+REFRESH EVERY 5 MINUTE APPEND TO {database}.settle_marks AS
 SELECT view AS step, last_success_time AS settled_until
 FROM system.view_refreshes
 WHERE database = '{database}' AND view LIKE 'settle\_%' AND view != 'settle_progress' AND isNotNull(last_success_time);

@@ -1,0 +1,131 @@
+"""Write the generated sections of collector_config/README.md: `python -m tests.collector_config.readme`."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trilemma.registry import fields
+
+from tests.analysis.planted import make_store
+
+if TYPE_CHECKING:
+    from trilemma_analysis.client import Store
+
+__all__ = ["README", "fill", "list_columns"]
+
+FOLDER = Path(__file__).resolve().parents[2] / "collector_config"
+README = FOLDER / "README.md"
+
+VIEWS = {
+    "llm_calls": "One row per call to a provider.",
+    "task_runs": "One row per run of a task, with its last outcome and the sums of its calls.",
+    "tasks": "`task_runs` without what its calls say.",
+    "spans": "Every span, of calls and tasks too, as it came.",
+    "evaluations": "One row per judgement (`gen_ai.evaluation.result`).",
+    "outcomes": "Every outcome ever told of a task; `tasks` has the last one.",
+    "content": "Each distinct part of a prompt or an answer, by its hash; filled only when content is switched on.",
+    "calls_hourly": "Calls of an hour by task, model, prompt and variant, with latency sketches.",
+    "calls_daily": "The same of a day (UTC).",
+}
+
+# Columns that are not concepts of the registry, or mean something else in a view than on a call.
+OWN = {
+    "trace_id": "Trace.",
+    "span_id": "Span.",
+    "parent_span_id": "Parent span; '' for a root.",
+    "started_at": "Start.",
+    "duration_s": "Length in seconds; NULL where a log did not know it.",
+    "name": "Span name.",
+    "kind": "Span kind.",
+    "service_name": "Resource attribute service.name.",
+    "scope_name": "Instrumentation scope; `trilemma` for ours.",
+    "scope_version": "Version of the instrumentation.",
+    "status_code": "Unset, Ok or Error.",
+    "status_message": "Status description.",
+    "attributes": "Attributes that have no column of their own.",
+    "resource_attributes": "Attributes of the resource.",
+    "outcome_at": "When the outcome was told.",
+    "evaluated_at": "When it was judged.",
+    "models": "Distinct models asked, sorted.",
+    "combination": "Models, prompt and variant in words; the unit that reports compare.",
+    "call_count": "Calls.",
+    "error_count": "Calls that failed.",
+    "priced_count": "Calls with a known price.",
+    "llm_duration_s": "Sum of the calls' lengths.",
+    "first_request_hash": "Hash of the first call's request.",
+    "request_hashes": "Hashes of all requests, in order.",
+    "hash": "Hash of the text.",
+    "text": "The text.",
+    "last_seen_at": "When it was last sent.",
+    "hour": "Hour, UTC.",
+    "day": "Day, UTC.",
+    "duration_sum_s": "Sum of lengths.",
+    "duration_sketch": "DDSketch state of lengths: `quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(duration_sketch)`.",
+    "time_to_first_content_sketch": "The same of the time to the first content.",
+    "superseded_by": "For a second span of one call: the span that counts.",
+    "trace_state": "W3C trace state.",
+    "event_times": "Times of the span's events.",
+    "event_names": "Names of the span's events.",
+    "event_attributes": "Attributes of the span's events.",
+    "link_trace_ids": "Traces that the span links to.",
+    "link_span_ids": "Spans that the span links to.",
+    "link_trace_states": "Trace states of the links.",
+    "link_attributes": "Attributes of the links.",
+    "received_at": "When the row arrived.",
+    "category": "call, task or span.",
+}
+
+
+def fill(readme: str, store: Store) -> str:
+    """Return the README with its generated sections as the store's views and the question files now are."""
+    tables = "\n".join(_describe_view(store, name, text) for name, text in VIEWS.items())
+    return _put(_put(readme, "columns", tables), "questions", _write_questions())
+
+
+def list_columns(store: Store, view: str) -> dict[str, str]:
+    """Return the columns of a view and their types."""
+    rows = store.query("DESCRIBE TABLE {view:Identifier}", view=view).to_pylist()
+    return {row["name"]: row["type"] for row in rows}
+
+
+def _describe_view(store: Store, view: str, text: str) -> str:
+    lines = [f"\n### {view}\n", text, "", "| column | type | meaning |", "|---|---|---|"]
+    known = fields()
+    for name, kind in list_columns(store, view).items():
+        meaning = OWN.get(name) or known[name].doc
+        attribute = f" (`{known[name].attribute}`)" if name in known and name not in OWN else ""
+        lines.append(f"| {name} | {kind.replace('|', '/')} | {meaning}{attribute} |")
+    return "\n".join(lines) + "\n"
+
+
+def _write_questions() -> str:
+    parts = []
+    for number, path in enumerate(sorted((FOLDER / "questions").glob("*.sql")), 1):
+        sql = path.read_text(encoding="utf-8")
+        question = re.search(r"^-- question: (.*)$", sql, flags=re.MULTILINE)
+        assert question is not None, path
+        body = re.sub(r"^--.*\n", "", sql, flags=re.MULTILINE)
+        parts.append(f"\n{number}. **{question[1]}** `questions/{path.name}`\n\n```sql\n{body}```\n")
+    return "".join(parts)
+
+
+def _put(text: str, section: str, content: str) -> str:
+    return re.sub(
+        rf"(<!-- {section} -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{content}\n{found[2]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def main() -> None:
+    """Write the README anew."""
+    with tempfile.TemporaryDirectory() as folder, make_store(f"{folder}/store") as store:
+        README.write_text(fill(README.read_text(encoding="utf-8"), store), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Hold the schema to its rules, on the embedded engine."""
