@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             raise StoreError(f"{error}. {_say_resumable(counts)}") from error
         except KeyboardInterrupt:
             progress.stop()
-            print(f"trilemma: interrupted. {_say_resumable(counts)}", file=sys.stderr)  # noqa: T201
+            print(f"trilemma: interrupted. {_say_resumable(counts)}", file=sys.stderr)
             raise
     _print_result(counts, rejects, dry_run=args.dry_run)
     if counts.rejected == 0:
@@ -127,18 +127,18 @@ class _Progress:
 def _print_result(counts: Counts, rejects: Rejects, *, dry_run: bool) -> None:
     made = f"{counts.tasks:,} task runs, {counts.calls:,} calls, {counts.evaluations:,} evaluations"
     verb = "would load" if dry_run else "loaded"
-    print(f"{verb} {counts.loaded:,} of {counts.rows:,} rows: {made}")  # noqa: T201
+    print(f"{verb} {counts.loaded:,} of {counts.rows:,} rows: {made}")
     for number, text in ((counts.known, "already loaded before"), (counts.left_out, "left out by the mapping")):
         if number:
-            print(f"  {number:,} rows {text}")  # noqa: T201
+            print(f"  {number:,} rows {text}")
     if counts.rejected:
         _print_rejects(counts, rejects)
 
 
 def _print_rejects(counts: Counts, rejects: Rejects) -> None:
     kept = f"; they are kept in {rejects.path}" if rejects.path else ""
-    print(f"trilemma: {counts.rejected:,} bad rows were not loaded{kept}", file=sys.stderr)  # noqa: T201
+    print(f"trilemma: {counts.rejected:,} bad rows were not loaded{kept}", file=sys.stderr)
     for line in rejects.shown:
-        print(f"  {line}", file=sys.stderr)  # noqa: T201
+        print(f"  {line}", file=sys.stderr)
     if counts.rejected > len(rejects.shown):
-        print(f"  and {counts.rejected - len(rejects.shown):,} more", file=sys.stderr)  # noqa: T201
+        print(f"  and {counts.rejected - len(rejects.shown):,} more", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from trilemma_collector.schema.settling import settle
 
 from trilemma_analysis.importing.identity import SeenRows
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 _INSERT_ROWS = 200_000
+_SETTLE_FROM_ROWS = 10_000  # fewer are as fast to query as they are to settle
 
 
 class Ledger:
@@ -27,6 +29,7 @@ class Ledger:
     def __init__(self, store: Store | None, mapping_id: str) -> None:
         self._store = store
         self._mapping_id = mapping_id
+        self._written = 0
         self.seen = SeenRows()
         if store is not None:
             rows = store.ask("imported_rows", mapping=mapping_id)
@@ -51,6 +54,13 @@ class Ledger:
             "file": pa.repeat(pa.scalar(file_name), size),
         }
         self._store.insert_arrow("imported_rows", pa.table(rows))
+        self._written += size
+
+    def close(self) -> None:
+        """Settle what was written, where no server does so every minute: it makes later queries fast."""
+        store = self._store
+        if store is not None and store.address.scheme == "chdb" and self._written >= _SETTLE_FROM_ROWS:
+            settle(lambda sql: str(store.command(sql)), store.database)
 
 
 def _insert(store: Store, table: str, rows: pa.Table) -> None:

@@ -83,8 +83,11 @@ def import_files(
             remaining = None if limit is None else limit - run.counts.rows
             run.load(reader, batch if remaining is None else _cut(batch, remaining), ordinals)
             on_progress(reader, batch.position, run.counts)
-            if limit is not None and run.counts.rows >= limit:
-                return run.counts
+            if run.counts.rows == limit:
+                break
+        if run.counts.rows == limit:
+            break
+    run.ledger.close()
     return run.counts
 
 
