@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ __all__ = ["DEFAULT_STORE", "Address", "Store", "connect"]
 
 DEFAULT_STORE = "http://127.0.0.1:8123"
 DEFAULT_DATABASE = "trilemma"
+
+# The client's log repeats what the errors raised here say; without a handler Python would print it beside them.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 # ClickHouse error codes that mean "this store has no trilemma schema" and "its schema is not the one we ask".
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
