@@ -4,7 +4,8 @@
 -- cost: computes about 300,000 spans a second on one core
 --
 -- A run is a trace: a server span, the task's span, one to three calls (half of them streamed, as trilemma's own spans), and in every
--- second run a tool's span. Twelve tasks with unequal traffic, six models, three services, 40 pods. Every id is random.
+-- second run a tool's span. Twelve tasks with unequal traffic, six models, three services, 40 pods. Every id is random. The resource is what
+-- the SDK's detectors and the collector's k8sattributes and resourcedetection processors add.
 WITH
     ['support.refund', 'support.triage', 'support.reply', 'search.rewrite', 'search.answer', 'sales.summary', 'sales.email',
         'docs.extract', 'docs.classify', 'code.review', 'code.explain', 'ops.postmortem'] AS tasks,
@@ -25,8 +26,12 @@ SELECT
     services[1 + run_hash % 3] AS ServiceName,
     map('service.name', ServiceName, 'service.version', '1.' || toString(intDiv(run * 8, {runs:UInt64})) || '.0',
         'service.instance.id', 'pod-' || toString(run_hash % 40), 'host.name', 'ip-10-0-' || toString(run_hash % 9),
-        'deployment.environment.name', 'production', 'k8s.namespace.name', 'llm', 'k8s.pod.name', ServiceName || '-' || toString(run_hash % 40),
-        'telemetry.sdk.language', 'python', 'telemetry.sdk.name', 'opentelemetry', 'telemetry.sdk.version', '1.45.2') AS ResourceAttributes,
+        'deployment.environment.name', 'production', 'telemetry.sdk.language', 'python', 'telemetry.sdk.name', 'opentelemetry',
+        'telemetry.sdk.version', '1.45.2', 'process.pid', toString(10 + run_hash % 40), 'process.runtime.name', 'cpython',
+        'process.runtime.version', '3.12.11', 'k8s.cluster.name', 'prod-eu', 'k8s.namespace.name', 'llm',
+        'k8s.deployment.name', ServiceName, 'k8s.node.name', 'node-' || toString(run_hash % 9),
+        'k8s.pod.name', ServiceName || '-' || toString(run_hash % 40), 'k8s.pod.uid', lower(hex(sipHash128(run_hash % 40, ServiceName))),
+        'cloud.provider', 'aws', 'cloud.region', 'eu-central-1', 'cloud.availability_zone', 'eu-central-1' || char(97 + run_hash % 3)) AS ResourceAttributes,
     transform(role, ['server', 'tool'], ['opentelemetry.instrumentation.fastapi', 'app.tools'], 'trilemma') AS ScopeName,
     transform(role, ['server', 'tool'], ['0.66b2', ''], '0.1.0') AS ScopeVersion,
     mapConcat(
