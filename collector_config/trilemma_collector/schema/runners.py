@@ -24,7 +24,7 @@ def run_on_client(client: Any) -> Callable[[str], str]:
     """Return the runner for a clickhouse-connect client."""
 
     def run(statement: str) -> str:
-        if statement.startswith("INSERT"):  # a FORMAT after VALUES would be read as data
+        if statement.startswith(("INSERT", "SYSTEM")):  # neither takes a FORMAT at its end
             client.command(statement)
             return ""
         return str(client.raw_query(statement, fmt="TabSeparated").decode())
