@@ -661,15 +661,11 @@ CREATE TABLE IF NOT EXISTS trilemma.settle_marks ON CLUSTER 'main'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}', '{shard}_{replica}', settled_until)
 ORDER BY step;
 
-CREATE OR REPLACE VIEW trilemma.settled_until ON CLUSTER 'main' AS
-SELECT step, max(settle_marks.settled_until) - toIntervalMinute(2) AS settled_until
-FROM trilemma.settle_marks
-GROUP BY step;
-
 CREATE OR REPLACE VIEW trilemma.fresh_calls ON CLUSTER 'main' AS
 SELECT started_at, arrayJoin([cityHash64(trace_id), cityHash64(if(response_id = '', trace_id, response_id))]) AS key
 FROM trilemma.stored_calls
-WHERE received_at > (SELECT max(settled_until) FROM trilemma.settled_until WHERE step = 'settle_duplicate_calls');
+WHERE received_at >
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_duplicate_calls');
 
 CREATE OR REPLACE VIEW trilemma.fresh_candidates ON CLUSTER 'main' AS
 WITH (SELECT (min(started_at) - toIntervalHour(1), max(started_at) + toIntervalHour(1)) FROM trilemma.fresh_calls) AS near
@@ -859,11 +855,12 @@ WHERE trace_id = {id:String}
     AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM trilemma.trace_times WHERE trace_hash = cityHash64({id:String}))
 ORDER BY started_at;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (5, '0005_calls', '08be4a097d5d5f1b');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (5, '0005_calls', '27948a572f85d4bd');
 
 -- 0006_task_runs
 CREATE OR REPLACE VIEW trilemma.fresh_task_ids ON CLUSTER 'main' AS
-WITH (SELECT max(settled_until) FROM trilemma.settled_until WHERE step = 'settle_task_runs') AS since
+WITH
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_task_runs') AS since
 SELECT task_id, received_at FROM trilemma.stored_spans WHERE received_at > since AND category = 'task'
 UNION ALL
 SELECT task_id, received_at FROM trilemma.stored_outcomes WHERE received_at > since
@@ -872,6 +869,12 @@ SELECT task_id, received_at FROM trilemma.stored_calls WHERE received_at > since
 
 CREATE OR REPLACE VIEW trilemma.fresh_task_runs ON CLUSTER 'main' AS
 WITH
+    (
+        SELECT min(started_at)
+        FROM trilemma.stored_spans
+        WHERE category = 'task' AND task_id GLOBAL IN (SELECT task_id FROM trilemma.fresh_task_ids)
+        HAVING count() > 0
+    ) AS first_started_at,
     runs AS
     (
         SELECT *
@@ -891,8 +894,9 @@ WITH
             SELECT
                 task_id, outcome, failure_mode, outcome_source, value,
                 started_at + toIntervalNanosecond(duration_ns) AS outcome_at, 0 AS said_late
-            FROM runs
-            WHERE outcome != ''
+            FROM trilemma.stored_spans
+            WHERE category = 'task' AND outcome != ''
+                AND task_id GLOBAL IN (SELECT task_id FROM trilemma.fresh_task_ids)
             UNION ALL
             SELECT task_id, outcome, failure_mode, outcome_source, value, outcome_at, 1 AS said_late
             FROM trilemma.stored_outcomes
@@ -915,7 +919,7 @@ WITH
             intDiv(sum(nullIf(duration_ns, 0)), 1000) AS llm_duration_us
         FROM trilemma.stored_calls AS calls FINAL
         WHERE task_id GLOBAL IN (SELECT task_id FROM trilemma.fresh_task_ids)
-            AND started_at >= (SELECT min(started_at) - toIntervalHour(1) FROM runs)
+            AND started_at >= first_started_at - toIntervalHour(1)
             AND superseded_by = ''
             AND (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM trilemma.fresh_duplicate_calls)
         GROUP BY used_id
@@ -1006,7 +1010,7 @@ SELECT
     outcome_at
 FROM trilemma.task_runs;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', '147d0c4dc4ec13f5');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', 'c90c353b0d55b21d');
 
 -- 0007_rollups
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls_hourly_local ON CLUSTER 'main'
@@ -1078,7 +1082,8 @@ ENGINE = Distributed('main', 'trilemma', 'stored_calls_daily_local', rand());
 CREATE OR REPLACE VIEW trilemma.fresh_hours ON CLUSTER 'main' AS
 SELECT toStartOfHour(started_at, 'UTC') AS hour, max(stored_calls.received_at) AS received_at
 FROM trilemma.stored_calls
-WHERE stored_calls.received_at > (SELECT max(settled_until) FROM trilemma.settled_until WHERE step = 'settle_calls_hourly')
+WHERE stored_calls.received_at > 
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_calls_hourly')
 GROUP BY hour;
 
 CREATE OR REPLACE VIEW trilemma.fresh_calls_hourly ON CLUSTER 'main' AS
@@ -1122,7 +1127,8 @@ FROM trilemma.fresh_calls_hourly;
 CREATE OR REPLACE VIEW trilemma.fresh_days ON CLUSTER 'main' AS
 SELECT toDate(started_at, 'UTC') AS day, max(stored_calls.received_at) AS received_at
 FROM trilemma.stored_calls
-WHERE stored_calls.received_at > (SELECT max(settled_until) FROM trilemma.settled_until WHERE step = 'settle_calls_daily')
+WHERE stored_calls.received_at > 
+    (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_calls_daily')
 GROUP BY day;
 
 CREATE OR REPLACE VIEW trilemma.fresh_calls_daily ON CLUSTER 'main' AS
@@ -1144,6 +1150,7 @@ SELECT
     quantilesDDMergeState(0.01, 0.5, 0.95, 0.99)(calls_hourly.time_to_first_content_sketch) AS time_to_first_content_sketch
 FROM trilemma.calls_hourly
 WHERE hour >= (SELECT toDateTime(min(day), 'UTC') FROM trilemma.fresh_days)
+    AND hour < (SELECT toDateTime(max(day) + 1, 'UTC') FROM trilemma.fresh_days)
     AND day GLOBAL IN (SELECT day FROM trilemma.fresh_days)
 GROUP BY day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency;
 
@@ -1168,7 +1175,7 @@ SELECT view AS step, last_success_time AS settled_until
 FROM system.view_refreshes
 WHERE database = 'trilemma' AND view LIKE 'settle\_%' AND view != 'settle_progress' AND isNotNull(last_success_time);
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', '8a81f0da919d6e02');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', '1d737c8a3088b1fb');
 
 -- 0010_imports
 CREATE TABLE IF NOT EXISTS trilemma.imported_rows ON CLUSTER 'main'
