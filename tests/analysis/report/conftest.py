@@ -8,11 +8,14 @@ import pytest
 from trilemma_analysis.client import connect
 from trilemma_analysis.report import build_report
 
+from tests.analysis.notebooks.conftest import browser
 from tests.analysis.planted import make_store
 from tests.analysis.planted_shop import fill_shop
 
 if TYPE_CHECKING:
     from trilemma_analysis.report import Report
+
+__all__ = ["browser", "report", "shop"]
 
 
 @pytest.fixture(scope="session")
