@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from trilemma.errors import ConfigurationError, MissingExtraError, StoreError
+from trilemma_collector.schema import list_missing, load_migrations, run_on_client
 
 from trilemma_analysis.questions import load_question
 
@@ -215,13 +216,18 @@ def _has_database(store: Store) -> bool:
 
 
 def _check_schema(store: Store) -> None:
-    """Refuse a store without the table everything else hangs on."""
-    found = store.query(
-        "SELECT count() AS n FROM system.tables WHERE database = {database:String} AND name = 'task_runs'",
-        database=store.database,
-    )
-    if not found["n"][0].as_py():
+    """Refuse a store whose schema is missing, older or newer than the one our questions are written for."""
+    try:
+        missing = list_missing(run_on_client(store.client), store.database)
+    except ClickHouseError as error:
+        raise _explain(error, store.address) from error
+    if len(missing) == len(load_migrations()):
         raise _no_schema(store.address)
+    if missing:
+        raise StoreError(
+            f"the store {store.address} has an older trilemma schema, without {missing[0].name}: run "
+            f"`trilemma migrate --store {store.address}`"
+        )
 
 
 def _bind(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import pytest
 from trilemma.errors import ConfigurationError, StoreError
 from trilemma_analysis.client import Address, Store, connect
 
+from tests.analysis.planted import make_store
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -138,3 +140,17 @@ def test_directory_of_another_process(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="another process may own it"):
             connect(f"chdb://{tmp_path}")
         owner.communicate()
+
+
+def test_older_and_newer_schemas_are_refused(tmp_path: Path) -> None:
+    """A store that lacks a migration says to migrate; one that has a migration we do not know says to upgrade."""
+    with make_store(tmp_path) as store:
+        store.command("INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, '9999_later', 'x')")
+    with pytest.raises(StoreError, match=r"9999_later.*a newer trilemma made it.*pip install --upgrade trilemma"):
+        connect(f"chdb://{tmp_path}")
+    with connect(f"chdb://{tmp_path}", require_schema=False) as store:
+        store.command("DELETE FROM schema_migrations WHERE version IN (9999, 10)")
+    with pytest.raises(
+        StoreError, match=r"older trilemma schema, without 0010_imports: run `trilemma migrate --store chdb:"
+    ):
+        connect(f"chdb://{tmp_path}")
