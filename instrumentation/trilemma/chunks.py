@@ -1,26 +1,28 @@
-"""Own what a stream's chunks say: when they came, and what they add up to.
-
-A chunk is noted with its time and folded with others later: between two chunks of a live stream every instruction is a
-cache miss, so a chunk costs a third this way.
-"""
+"""Own what a stream's chunks say: when they came, and what they add up to."""
 
 from collections.abc import Callable
 from typing import Any
 
 from trilemma import guard
 
-__all__ = ["Chunks"]
+__all__ = ["Chunks", "Fold", "IsText"]
 
-_BATCH = 2 * 128  # pairs of time and chunk; bounds what is kept of a long stream
+Fold = Callable[[dict[str, Any], dict[str, Any]], bool]
+IsText = Callable[[dict[str, Any]], bool]
 
 
 class Chunks:
-    """Collect the chunks of one stream and fold them into `body`."""
+    """Time the chunks of one stream and fold them into `body`.
+
+    Between two chunks of a live stream the caches hold the SDK's work, so that each instruction here costs several
+    times what it would in a loop. A chunk that only adds text, most of them, is therefore timed and not folded, unless
+    someone will read the text (`is_text` is None).
+    """
 
     __slots__ = (
         "_clock_s",
         "_fold",
-        "_noted",
+        "_is_text",
         "body",
         "count",
         "first_content_s",
@@ -32,15 +34,11 @@ class Chunks:
     )
 
     def __init__(
-        self,
-        fold: Callable[[dict[str, Any], dict[str, Any]], bool],
-        clock_s: Callable[[], float],
-        *,
-        keep_gaps: bool,
+        self, fold: Fold, is_text: IsText | None, clock_s: Callable[[], float], *, keep_gaps: bool = False
     ) -> None:
         self._fold = fold
+        self._is_text = is_text or _is_never_text
         self._clock_s = clock_s
-        self._noted: list[Any] = []
         self.body: dict[str, Any] = {}
         self.count = 0
         self.first_s = self.last_s = self.longest_gap_s = 0.0
@@ -49,51 +47,50 @@ class Chunks:
 
     def note(self, chunk: Any) -> None:
         """Take the next chunk."""
-        self._noted += (self._clock_s(), chunk)
-        if len(self._noted) >= _BATCH:
-            self.fold()
+        try:
+            self._take(chunk, self._clock_s())
+        except guard.ODD_SHAPE:
+            return  # the provider's: an odd chunk costs that chunk
+        except Exception:  # noqa: BLE001  # ours
+            guard.caught("note")
 
     def note_results_of(self, process: Callable[..., Any]) -> Callable[..., Any]:
         """Return the SDK's function that makes a chunk's object of its ``data``, noting each ``data`` on the way."""
+        note, is_text, clock_s = self.note, self._is_text, self._clock_s
+        if self.gaps_s is not None:
+            is_text = _is_never_text
 
-        def process_noted(
-            *,
-            data: Any,
-            cast_to: Any,
-            response: Any,
-            noted: list[Any] = self._noted,
-            clock_s: Callable[[], float] = self._clock_s,
-        ) -> Any:
-            noted += (clock_s(), data)
-            if len(noted) >= _BATCH:
-                self.fold()
+        def process_noted(*, data: Any, cast_to: Any, response: Any) -> Any:
+            # Text that follows text, as most chunks do, is timed here without the calls of `note` and `_take`.
+            try:
+                if self.first_content_s and is_text(data):
+                    now_s = clock_s()
+                    if now_s - self.last_s > self.longest_gap_s:  # noqa: PLR1730  # the call of max costs more
+                        self.longest_gap_s = now_s - self.last_s
+                    self.last_s = self.last_content_s = now_s
+                    self.count += 1
+                else:
+                    note(data)
+            except Exception:  # noqa: BLE001  # odd for `is_text`, which `note` knows how to take
+                note(data)
             return process(data=data, cast_to=cast_to, response=response)
 
         return process_noted
 
-    def fold(self) -> None:
-        """Fold what is noted."""
-        noted, fold, body = self._noted, self._fold, self.body
-        for position in range(0, len(noted), 2):
-            at_s, chunk = noted[position], noted[position + 1]
-            if self.count:
-                self._note_gap(at_s - self.last_s)
-            else:
-                self.first_s = at_s
-            self.count += 1
-            self.last_s = at_s
-            try:
-                if fold(body, chunk):
-                    self.last_content_s = at_s
-                    if not self.first_content_s:
-                        self.first_content_s = at_s
-            except guard.ODD_SHAPE:
-                continue  # the provider's: an odd chunk costs that chunk
-            except Exception:  # noqa: BLE001  # ours
-                guard.caught(self._fold.__name__)
-        noted.clear()
+    def _take(self, chunk: Any, now_s: float) -> None:
+        if not self.count:
+            self.first_s = self.last_s = now_s
+        elif self.gaps_s is not None:
+            self.gaps_s.append(now_s - self.last_s)
+        self.longest_gap_s = max(self.longest_gap_s, now_s - self.last_s)
+        self.last_s = now_s
+        self.count += 1
+        # The first one is folded whatever it is: it has the response's id and model.
+        if (self.count > 1 and self._is_text(chunk)) or self._fold(self.body, chunk):
+            self.last_content_s = now_s
+            if not self.first_content_s:
+                self.first_content_s = now_s
 
-    def _note_gap(self, gap_s: float) -> None:
-        self.longest_gap_s = max(self.longest_gap_s, gap_s)
-        if self.gaps_s is not None:
-            self.gaps_s.append(gap_s)
+
+def _is_never_text(_: dict[str, Any]) -> bool:
+    return False

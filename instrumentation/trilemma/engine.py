@@ -160,7 +160,8 @@ class Call:
         self.chunks: Chunks | None = None
         self.has_metrics = engine.metrics.is_on()
         if (fold := target.endpoint.spec.fold) is not None and "stream" in record:
-            self.chunks = Chunks(fold, self.clock_s, keep_gaps=self.has_metrics)
+            is_text = target.endpoint.spec.is_text if engine.capture is None else None
+            self.chunks = Chunks(fold, is_text, self.clock_s, keep_gaps=self.has_metrics)
         # Only what a sampler may want is set now; all else in one go at the end.
         attributes = {**target.attributes, **task}
         name = target.endpoint.spec.operation
@@ -247,10 +248,8 @@ class Call:
         self.ended = True
         end_s = self.clock_s()
         try:
-            if self.chunks is not None:
-                self.chunks.fold()
-                if stream_end == "abandoned" and self.chunks.count:
-                    end_s = self.chunks.last_s
+            if stream_end == "abandoned" and self.chunks is not None and self.chunks.count:
+                end_s = self.chunks.last_s
             if self.span.is_recording() or self.has_metrics:
                 self._read(stream_end, error)
                 attributes = self._set_attributes(error)

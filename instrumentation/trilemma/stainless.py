@@ -251,8 +251,13 @@ class _Recorder:
 
     def __init__(self, client: Any, call: Call) -> None:
         self._client = client
+        process = client._process_response_data  # noqa: SLF001
+        # Past our own hook on the class, which is for whole responses.
+        original = getattr(getattr(process, "__func__", None), "__wrapped__", None)
         if call.chunks is not None:
-            self._process_response_data = call.chunks.note_results_of(client._process_response_data)  # noqa: SLF001
+            self._process_response_data = call.chunks.note_results_of(
+                process if original is None else original.__get__(client)
+            )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)

@@ -45,6 +45,11 @@ def fold_message(body: dict[str, Any], event: dict[str, Any]) -> bool:
     return False
 
 
+def is_message_text(event: dict[str, Any]) -> bool:
+    """Tell whether an event adds a piece of text, reasoning or arguments to a block."""
+    return event["type"] == "content_block_delta" and event["delta"]["type"] in _DELTA_FIELDS
+
+
 def _sum_input(body: dict[str, Any]) -> int | None:
     """Anthropic counts cached input apart; the conventions count it in."""
     usage = body.get("usage")
@@ -97,6 +102,7 @@ MESSAGES = Endpoint(
         "tool_call_ids": "content[tool_use].id",
     },
     fold=fold_message,
+    is_text=is_message_text,
     content=Content(system="system", input="messages", output="content", finish="stop_reason", parts=PARTS),
 )
 

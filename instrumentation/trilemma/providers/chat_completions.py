@@ -69,16 +69,33 @@ def name_output_type(kind: Any) -> str | None:
 
 def fold_chat(body: dict[str, Any], chunk: dict[str, Any]) -> bool:
     """Merge a chat completion chunk."""
-    if chunk.get("usage") or chunk.get("x_groq") or not body.get("id"):
+    get = chunk.get
+    if get("usage") or get("x_groq") or not body.get("id"):
         body.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
-    choices, content = body.setdefault("choices", []), False
-    for piece in chunk.get("choices") or ():
+    choices, content = body.get("choices"), False
+    if choices is None:
+        choices = body["choices"] = []
+    for piece in get("choices") or ():
         choice = find_item(choices, piece.get("index"))
         if reason := piece.get("finish_reason"):
             choice["finish_reason"] = reason
         if delta := piece.get("delta"):
-            content = _merge_delta(choice.setdefault("message", {}), delta) or content
+            message = choice.get("message") or choice.setdefault("message", {})
+            for key, value in delta.items():
+                if key in _TEXT_KEYS:
+                    content = add_text(message, key, value) or content
+                elif value is not None:
+                    content = _merge(message, key, value) or content
     return content
+
+
+def is_chat_text(chunk: dict[str, Any]) -> bool:
+    """Tell whether a chunk adds a piece of text to one choice and nothing else."""
+    choices = chunk["choices"]
+    if len(choices) != 1 or chunk.get("usage"):
+        return False
+    choice = choices[0]
+    return len(choice["delta"]) == 1 and bool(choice["delta"].get("content")) and choice["finish_reason"] is None
 
 
 def fold_completion(body: dict[str, Any], chunk: dict[str, Any]) -> bool:
@@ -89,19 +106,16 @@ def fold_completion(body: dict[str, Any], chunk: dict[str, Any]) -> bool:
     return content
 
 
-def _merge_delta(message: dict[str, Any], delta: dict[str, Any]) -> bool:
+def _merge(message: dict[str, Any], key: str, value: Any) -> bool:
     content = False
-    for key, value in delta.items():
-        if key in _TEXT_KEYS:
-            content = add_text(message, key, value) or content
-        elif key == "tool_calls":
-            calls = message.setdefault(key, [])
-            for piece in value or ():
-                content = _merge_call(find_item(calls, piece.get("index", len(calls))), piece) or content
-        elif key == "function_call":
-            content = _merge_function(message.setdefault(key, {}), value or {}) or content
-        elif value is not None:
-            message[key] = value
+    if key == "tool_calls":
+        calls = message.setdefault(key, [])
+        for piece in value:
+            content = _merge_call(find_item(calls, piece.get("index", len(calls))), piece) or content
+    elif key == "function_call":
+        content = _merge_function(message.setdefault(key, {}), value)
+    else:
+        message[key] = value
     return content
 
 
@@ -137,6 +151,7 @@ CHAT = Endpoint(
         "tool_call_ids": "choices[].message.tool_calls[].id",
     },
     fold=fold_chat,
+    is_text=is_chat_text,
     content=Content(input="messages", output="choices", choices=True, parts=PARTS),
 )
 

@@ -6,6 +6,9 @@ from trilemma.folding import add_text, find_item
 from trilemma.providers.chat_completions import CHAT, COMPLETIONS, name_output_type
 from trilemma.providers.spec import Content, Endpoint, Parts, Provider
 
+_TOOL_CALL = {"type": "=tool_call", "id": "call_id", "name": "name", "role": "=assistant"}
+_TOOL_RESULT = {"type": "=tool_call_response", "id": "call_id", "response": "output", "role": "=tool"}
+
 PARTS: Parts = {
     "input_text": {"type": "=text", "content": "text"},
     "output_text": {"type": "=text", "content": "text"},
@@ -13,22 +16,10 @@ PARTS: Parts = {
     "input_image": {"type": "=uri", "modality": "=image", "uri": "image_url"},
     "input_file": {"type": "=file", "file_id": "file_id"},
     "reasoning": {"type": "=reasoning", "content": ("content[].text", "summary[].text"), "role": "=assistant"},
-    "function_call": {
-        "type": "=tool_call",
-        "id": "call_id",
-        "name": "name",
-        "arguments": "arguments",
-        "role": "=assistant",
-    },
-    "custom_tool_call": {
-        "type": "=tool_call",
-        "id": "call_id",
-        "name": "name",
-        "arguments": "input",
-        "role": "=assistant",
-    },
-    "function_call_output": {"type": "=tool_call_response", "id": "call_id", "response": "output", "role": "=tool"},
-    "custom_tool_call_output": {"type": "=tool_call_response", "id": "call_id", "response": "output", "role": "=tool"},
+    "function_call": {**_TOOL_CALL, "arguments": "arguments"},
+    "custom_tool_call": {**_TOOL_CALL, "arguments": "input"},
+    "function_call_output": _TOOL_RESULT,
+    "custom_tool_call_output": _TOOL_RESULT,
 }
 
 # Where in an output item a delta belongs: the list in it, the event's index into that list, the field.
@@ -64,6 +55,11 @@ def fold_response(body: dict[str, Any], event: dict[str, Any]) -> bool:
     elif kind == "error":
         body["error"] = event
     return False
+
+
+def is_response_text(event: dict[str, Any]) -> bool:
+    """Tell whether an event adds a piece of text, reasoning or arguments to an item."""
+    return event["type"].endswith(".delta") and bool(event["delta"])
 
 
 def _count_input(body: dict[str, Any]) -> int | None:
@@ -125,6 +121,7 @@ RESPONSES = Endpoint(
         "cost": "usage.cost",
     },
     fold=fold_response,
+    is_text=is_response_text,
     content=Content(system="instructions", input="input", output="output", finish="status", parts=PARTS),
 )
 

@@ -40,7 +40,8 @@ class Endpoint:
     ``path`` is the request path as the SDK gives it. ``request`` and ``response`` map concepts of the registry to
     sources in the bodies (trilemma.record). ``fold`` merges a stream chunk into the full response body that the
     endpoint returns without streaming, never changing the chunk, and says whether the chunk carried content (text,
-    reasoning, a refusal, a tool call's arguments). ``constants`` are values that every call has.
+    reasoning, a refusal, a tool call's arguments). ``is_text`` tells, at little cost, which chunks add nothing but
+    text: these are not folded where content is not captured. ``constants`` are values that every call has.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Endpoint:
     request: Table = field(default_factory=dict)
     response: Table = field(default_factory=dict)
     fold: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None
+    is_text: Callable[[dict[str, Any]], bool] | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = None
 

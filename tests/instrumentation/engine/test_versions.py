@@ -40,8 +40,8 @@ def test_provider_files_are_data(path: Path) -> None:
     """A provider file imports neither OpenTelemetry nor wrapt, and stays small."""
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"^\s*(import|from) (opentelemetry|wrapt)", text, re.MULTILINE)
-    code = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-    assert len(code) <= 165
+    code = [line for line in text.splitlines() if line.strip() and not line.strip().startswith(("#", '"""'))]
+    assert len(code) <= (120 if path.name == "anthropic.py" else 160)
 
 
 def test_example_of_a_provider() -> None:

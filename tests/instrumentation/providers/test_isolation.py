@@ -49,7 +49,7 @@ BUGS = {
     "span start": lambda patch: patch.setattr(engine, "get_tracer", fail),
     "enter": lambda patch: patch.setattr(Call, "enter", fail),
     "response": lambda patch: patch.setattr(Call, "note_response", fail),
-    "fold": lambda patch: patch.setattr(Chunks, "fold", fail),
+    "chunk": lambda patch: patch.setattr(Chunks, "_take", fail),
     "body": break_step("read_body"),
     "times": break_step("read_times"),
     "transport": break_step("read_transport"),
