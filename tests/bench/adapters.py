@@ -36,6 +36,7 @@ class Adapter:
     packages: tuple[str, ...] = ()  # none: the project's own environment serves
     contents: tuple[str, ...] = ("off", "on")
     prerelease: bool = False
+    can_switch_off: bool = True  # a peer that cannot is compared with a process forked before it was switched on
 
 
 def make_provider() -> tuple[Any, Counter]:
@@ -133,8 +134,11 @@ ADAPTERS: Final = {
         ("opentelemetry-instrumentation-genai-openai", "opentelemetry-instrumentation-genai-anthropic"),
         prerelease=True,
     ),
+    # 0.62.4: after uninstrument() of the openai one, spans are written all the same.
     "openllmetry": Adapter(
-        _openllmetry, ("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic")
+        _openllmetry,
+        ("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic"),
+        can_switch_off=False,
     ),
     "openinference": Adapter(
         _openinference, ("openinference-instrumentation-openai", "openinference-instrumentation-anthropic")

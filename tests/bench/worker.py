@@ -11,10 +11,14 @@ import resource
 import sys
 import time
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.adapters import ADAPTERS, Counter, Switch, make_provider, set_global_provider
+from tests.bench.twin import Twin
 from tests.bench.workloads import Workload, build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["main"]
 
@@ -28,6 +32,7 @@ def main(adapter: str, content: str, names: str, blocks: str, calls: str) -> Non
     import anthropic  # noqa: F401 - its import is part of the start-up
     import openai  # noqa: F401
 
+    twin = None if ADAPTERS[adapter].can_switch_off else Twin(_run_block)
     provider, counter = make_provider()
     imported_s = time.process_time()
     set_global_provider(provider)
@@ -44,14 +49,14 @@ def main(adapter: str, content: str, names: str, blocks: str, calls: str) -> Non
         "start_ms": (time.process_time() - began_s) * 1e3,
         "rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
-    bench = _Bench(switch, provider, counter)
+    bench = _Bench(switch, provider, counter, twin)
     work = {name: bench.measure(name, int(blocks), int(calls)) for name in names.split(",")}
     print("@" + json.dumps({**started, "work": work}), flush=True)
 
 
 class _Bench:
-    def __init__(self, switch: Switch, provider: Any, counter: Counter) -> None:
-        self.switch, self.provider, self.counter = switch, provider, counter
+    def __init__(self, switch: Switch, provider: Any, counter: Counter, twin: Twin | None) -> None:
+        self.switch, self.provider, self.counter, self.twin = switch, provider, counter, twin
         self.is_on = True
 
     def measure(self, name: str, blocks: int, calls: int) -> dict[str, Any]:
@@ -62,19 +67,20 @@ class _Bench:
             return {"error": f"{type(error).__name__}: {str(error)[:200]}"}
 
     def _measure(self, name: str, blocks: int, calls: int) -> dict[str, Any]:
-        off, on = self._prepare(name, on=False), self._prepare(name, on=True)
+        off = None if self.twin else self._prepare(name, on=False)
+        on = self._prepare(name, on=True)
         runs = self._count_runs(on, calls)
         seen = self._counts()
         figures: dict[str, list[float]] = {"off_cpu": [], "off_wall": [], "on_cpu": [], "on_wall": []}
         for block in range(blocks):
             # Off-on and on-off in turn: a machine that gets slower or faster meanwhile favours neither.
             for side in ("off", "on") if block % 2 else ("on", "off"):
-                cpu_us, wall_us = self._run(off if side == "off" else on, runs, on=side == "on")
+                cpu_us, wall_us = self._run(name, on if side == "on" else off, runs, on=side == "on")
                 figures[f"{side}_cpu"].append(cpu_us)
                 figures[f"{side}_wall"].append(wall_us)
         done = blocks * (runs + 1) * on.calls
         recorded = [(now - before) / done for now, before in zip(self._counts(), seen, strict=True)]
-        for workload in (off, on):
+        for workload in filter(None, (off, on)):
             if not workload.check(workload.run()):
                 raise RuntimeError(f"{name}: the SDK's result was changed")
             workload.close()
@@ -97,18 +103,11 @@ class _Bench:
         slow = (_cpu_s() - began_s) / workload.calls > TOO_SLOW_S
         return 1 if slow else _fewer(calls, workload)
 
-    def _run(self, workload: Workload, runs: int, *, on: bool) -> tuple[float, float]:
+    def _run(self, name: str, workload: Workload | None, runs: int, *, on: bool) -> tuple[float, float]:
+        if workload is None and self.twin:
+            return self.twin.run(name, runs)
         self._turn(on=on)
-        workload.run()  # what is set up anew after each switching on is not part of a call
-        self.provider.force_flush()
-        gc.collect()
-        cpu_s, wall_s = _cpu_s(), time.perf_counter()
-        for _ in range(runs):
-            workload.run()
-        wall_s = time.perf_counter() - wall_s
-        self.provider.force_flush()
-        per_call = 1e6 / runs / workload.calls
-        return (_cpu_s() - cpu_s) * per_call, wall_s * per_call
+        return _run_block(workload, runs, self.provider.force_flush)
 
     def _turn(self, *, on: bool) -> None:
         if on is self.is_on:
@@ -124,6 +123,20 @@ class _Bench:
     def _counts(self) -> tuple[int, int]:
         self.provider.force_flush()
         return self.counter.spans, self.counter.attributes
+
+
+def _run_block(workload: Workload, runs: int, flush: Callable[[], object] = lambda: None) -> tuple[float, float]:
+    """Return CPU and wall microseconds per call, with the flush of what was recorded."""
+    workload.run()  # what is set up anew after each switching on is not part of a call
+    flush()
+    gc.collect()
+    cpu_s, wall_s = _cpu_s(), time.perf_counter()
+    for _ in range(runs):
+        workload.run()
+    wall_s = time.perf_counter() - wall_s
+    flush()
+    per_call = 1e6 / runs / workload.calls
+    return (_cpu_s() - cpu_s) * per_call, wall_s * per_call
 
 
 def _fewer(calls: int, workload: Workload) -> int:
