@@ -42,7 +42,9 @@ class Case:
 
         def send(**arguments: Any) -> Any:
             extra = {name: arguments.pop(name) for name in list(arguments) if name not in known}
-            return call(**arguments, **({"extra_body": extra} if extra else {}))
+            if extra:
+                arguments["extra_body"] = {**extra, **arguments.get("extra_body", {})}
+            return call(**arguments)
 
         return send
 

@@ -219,3 +219,16 @@ def test_many_clients_at_once(traced: Traced) -> None:
     limits = [(span.attributes or {})["gen_ai.request.max_tokens"] for span in traced.spans()]
     assert sorted(limits) == list(range(1, 21))
     assert not any(is_error(span) for span in traced.spans())
+
+
+def test_call_within_a_call(traced: Traced) -> None:
+    """A call made while another one is being sent (a transport that asks a model) is a span of its own, beneath it."""
+    script = traced.script(reply_whole(CHAT.name))
+    inner = traced.client(MESSAGES, reply_whole(MESSAGES.name))
+    script.during_request = lambda: MESSAGES.find(inner)(**MESSAGES.arguments)
+    CHAT.find(make_client(CHAT.import_sdk(), script))(**CHAT.arguments)
+    first, second = traced.spans()
+    assert (first.name, second.name) == ("chat claude-sonnet-4-6", "chat gpt-4o-mini")
+    assert first.parent is not None
+    assert first.parent.span_id == second.context.span_id
+    assert [(span.attributes or {})["http.response.status_code"] for span in (first, second)] == [200, 200]
