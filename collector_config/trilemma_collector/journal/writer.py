@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_SUFFIX = ".otlp"
 # A bound on what one INSERT decodes at once; ClickHouse needs a few times that in memory.
-LARGEST_SEGMENT_BYTES = 64 * 1024 * 1024
+LARGEST_SEGMENT_BYTES = 40 * 1024 * 1024
 # writev takes at most IOV_MAX parts (1,024 on Linux and macOS); a record is three.
 RECORDS_PER_WRITE = 256
 # Not on macOS: there fsync does it.

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+# What takes longer than some milliseconds must not hold up the other requests.
+LARGE_BYTES = 1024 * 1024
 # zlib's window: 32 more means "gzip or zlib, see for yourself".
 ANY_ZLIB = 32 + zlib.MAX_WBITS
 
@@ -76,14 +78,16 @@ class OtlpHttp:
             raise _RefusalError(415, f"Content-Type {content_type!r} is not OTLP; send {PROTOBUF} or {JSON}")
         try:
             raw = await read_body(receive, self._largest_request_bytes)
-            body = _decompress(raw, headers.get(b"content-encoding", b"identity"), self._largest_request_bytes)
+            encoding = headers.get(b"content-encoding", b"identity")
+            unpack = asyncio.to_thread if len(raw) > LARGE_BYTES else _call
+            body = await unpack(_decompress, raw, encoding, self._largest_request_bytes)
         except BodyTooLargeError as error:
             raise _RefusalError(
                 413, f"{error}; send smaller batches (OTEL_BSP_MAX_EXPORT_BATCH_SIZE), or start with --max-request-mb"
             ) from error
         try:
             if as_json:
-                body = convert_json(signal, body)
+                body = await asyncio.to_thread(convert_json, signal, body)
             if signal == "metrics":
                 return _Reply(200, refuse_metrics(parse_request(signal, body)))
             await asyncio.wrap_future(self._intake.accept(signal, body))
@@ -124,6 +128,10 @@ def _decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
     if not decompressor.eof:
         raise _RefusalError(400, f"the {name} body is cut short")
     return plain
+
+
+async def _call(function: Callable[..., bytes], *arguments: Any) -> bytes:
+    return function(*arguments)
 
 
 async def _answer(send: Send, reply: _Reply, *, as_json: bool) -> None:
