@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trilemma.errors import ConfigurationError
 
 from trilemma_analysis.stats.multiplicity import holm
-from trilemma_analysis.stats.noninferiority import GateVerdict, pairs_needed
+from trilemma_analysis.stats.noninferiority import GateVerdict, more_pairs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -205,17 +205,10 @@ def _name_verdict(p_noninferior: float, p_worse: float, alpha: float) -> GateVer
 
 
 def _plan_pairs(one: Comparison, alpha: float) -> int | None:
-    """Return how many more shared inputs would call the candidate safe with 80 % power; None where none would.
+    """Return how many more shared inputs would call the candidate safe with 80 % power, if it truly is as good.
 
-    Planned for no true difference, as the user hopes; if that many are there already, for the difference seen.
+    What unpaired runs have shown counts for nothing here: the plan is to try inputs with both.
     """
-    n = one.test.n
-    discordance = (one.test.discordance * n + 1) / (n + 2)
-    total = pairs_needed(one.margin, discordance, alpha, POWER)
-    have = one.shared_inputs
-    if total <= have:
-        seen = min(0.0, one.difference.value or 0.0)
-        if seen <= -one.margin:
-            return None
-        total = pairs_needed(one.margin, discordance, alpha, POWER, seen)
-    return max(1, total - have)
+    n = one.test.n if one.paired else 0
+    discordance = (one.test.discordance * one.test.n + 1) / (one.test.n + 2)
+    return more_pairs_needed(one.margin, discordance, n, one.difference.value or 0.0, alpha=alpha, power=POWER)

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand over to marimo and return its exit code."""
+    """Hand over to marimo: wait for a page, or become its server, so that a signal ends the server."""
     notebook = find_notebook(args.name)
     store = args.store or os.environ.get("TRILEMMA_STORE") or DEFAULT_STORE
     connect(store).close()  # an error here is clearer than a page that holds one
@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         passed += [f"--{name}", str(value)] if value is not None else []
     command = [sys.executable, "-m", "marimo", *_choose_mode(args, notebook), "--", *passed]
-    try:
-        return subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter and notebook
-    except KeyboardInterrupt:
-        return 0
+    if not args.html:
+        sys.stdout.flush()
+        os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and notebook
+    return subprocess.run(command, check=False).returncode  # noqa: S603 - as above
 
 
 def list_notebooks() -> list[str]:

@@ -100,9 +100,11 @@ def _report_worse(worse: list[GateResult]) -> Finding:
 
 
 def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
-    """Say what would settle the candidates that are neither safe nor worse; figures are those of the nearest."""
-    settled_by = [one for one in open_ if one.needed is not None]
-    nearest = min(settled_by or open_, key=lambda one: (one.needed or 0, one.comparison.candidate.combination))
+    """Say what would settle the candidates that are neither safe nor worse; figures are those of the nearest.
+
+    Nearest is the cheaper one that takes the fewest inputs.
+    """
+    nearest = min(open_, key=_rank_open)
     made = nearest.comparison
     currency = made.candidate.cost_per_run.unit if made.candidate.cost_per_run else ""
     cost = f", about {say_money(nearest.needed_cost, currency)}" if nearest.needed_cost is not None else ""
@@ -126,7 +128,7 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=_cite(nearest, nearest.p_noninferior),
         effects=_list_effects(nearest),
-        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio),
+        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio) if _ratio(nearest, "cost") < 1 else None,
         risk="Switching now would be a guess.",
         change=f"Collect data: {need}.",
         verification="Run the report again on the longer period.",
@@ -170,7 +172,8 @@ def _name_gain(result: GateResult) -> str:
 
 def _name_risk(result: GateResult) -> str:
     made = result.comparison
-    risks = [f"Success may be up to {say_points(-(made.difference.low or 0)).lstrip('+−')} lower."]
+    low = made.difference.low or 0.0
+    risks = ["Success is not lower." if low >= 0 else f"Success may be up to {say_points(-low).lstrip('+')} lower."]
     if not made.paired:
         risks.append(
             "The two served different inputs: if the router sent easier ones to one of them, this compares inputs."
@@ -188,6 +191,11 @@ def _name_some(results: list[GateResult]) -> str:
     names = [one.comparison.candidate.label for one in results]
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _rank_open(result: GateResult) -> tuple[bool, bool, int, str]:
+    cheaper, needed = _ratio(result, "cost") < 1, result.needed
+    return not cheaper, needed is None, needed or 0, result.comparison.candidate.combination
 
 
 def _ratio(result: GateResult, side: str) -> float:

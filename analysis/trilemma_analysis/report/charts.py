@@ -21,6 +21,8 @@ __all__ = ["CSS", "LIGHT", "Drawing", "Palette", "draw_gate", "draw_latency", "d
 SHOWN = 24  # combinations in one chart; the table has them all
 NAME_LENGTH = 46
 ROW_PX = 22
+HEIGHT_PX = 360
+LABEL_PX = (5.9, 13)  # of a character across, of a line down
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
@@ -54,10 +56,11 @@ def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) 
         return None
     rows = _read_tradeoff(task, shown)
     logarithmic = all(row["cost"] > 0 for row in rows)
-    _choose_labels(rows, width, logarithmic=logarithmic)
-    scale = alt.Scale(type="log", nice=False, padding=24) if logarithmic else alt.Scale(zero=True)
+    costs, rates = _find_domains(rows, logarithmic=logarithmic)
+    _choose_labels(rows, costs, rates, (width, HEIGHT_PX), logarithmic=logarithmic)
+    scale = alt.Scale(type="log" if logarithmic else "linear", nice=False, domain=costs)
     x = alt.X("cost:Q", title=_name_cost(task, logarithmic=logarithmic), scale=scale, axis=_money_axis(task))
-    y = alt.Y("success:Q", title="success rate", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format=".0%"))
+    y = alt.Y("success:Q", title="success rate", scale=alt.Scale(domain=rates, nice=False), axis=alt.Axis(format=".0%"))
     base = alt.Chart(alt.InlineData(values=rows))
     marks = [
         base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
@@ -83,7 +86,7 @@ def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) 
         f"{_count(shown, task)}; bars: {_level(task)} intervals; ring: on the frontier (with p50 latency)",
         palette,
     )
-    return _finish(alt.layer(*marks).properties(width=width, height=360, title=title), palette)
+    return _finish(alt.layer(*marks).properties(width=width, height=HEIGHT_PX, title=title), palette)
 
 
 def draw_gate(task: TaskReport, palette: Palette = LIGHT, width: int = 480) -> Drawing | None:
@@ -213,20 +216,49 @@ def _read_tradeoff(task: TaskReport, shown: list[Combination]) -> list[dict[str,
     ]
 
 
-def _choose_labels(rows: list[dict[str, Any]], width: int, *, logarithmic: bool) -> None:
-    """Give a label to each row whose label does not cover one given before: baseline first, then the frontier."""
-    xs = [math.log(row["cost"]) if logarithmic else row["cost"] for row in rows]
-    ys = [row["success"] for row in rows]
-    across, up = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
-    taken: list[tuple[float, float, float]] = []
-    order = sorted(range(len(rows)), key=lambda i: (rows[i]["role"] != "baseline", not rows[i]["frontier"], -ys[i]))
+def _find_domains(rows: list[dict[str, Any]], *, logarithmic: bool) -> tuple[list[float], list[float]]:
+    """Return the ends of both axes: room for intervals, and for labels to the right; no rate beyond 0 and 1."""
+    low, high = min(row["cost_low"] or row["cost"] for row in rows), max(row["cost_high"] for row in rows)
+    if logarithmic:
+        reach = max(math.log(high / low), 0.5)
+        costs = [low * math.exp(-0.05 * reach), high * math.exp(0.3 * reach)]
+    else:
+        costs = [0.0, (high or 1.0) * 1.3]
+    bottom, top = min(row["success_low"] for row in rows), max(row["success_high"] for row in rows)
+    pad = max(0.08 * (top - bottom), 0.01)
+    return costs, [max(0.0, bottom - pad), min(1.0, top + pad)]
+
+
+def _choose_labels(
+    rows: list[dict[str, Any]],
+    costs: list[float],
+    rates: list[float],
+    size: tuple[int, int],
+    *,
+    logarithmic: bool,
+) -> None:
+    """Give a label to each row whose label covers no point and no label given before: baseline first, then frontier."""
+
+    def across(value: float) -> float:
+        near, far, at = (math.log(v) if logarithmic else v for v in (*costs, value))
+        return (at - near) / (far - near) * size[0]
+
+    def down(value: float) -> float:
+        return (rates[1] - value) / (rates[1] - rates[0]) * size[1]
+
+    points = [(across(row["cost"]), down(row["success"])) for row in rows]
+    taken = [(x - 6, x + 6, y) for x, y in points]
+    order = sorted(
+        range(len(rows)), key=lambda i: (rows[i]["role"] != "baseline", not rows[i]["frontier"], points[i][1])
+    )
     for i in order:
-        left, top = (xs[i] - min(xs)) / across * (width - 60), (ys[i] - min(ys)) / up * 320
-        right = left + 6.3 * len(shorten(rows[i]["name"]))
-        free = all(abs(top - other) > 13 or right < start or left > end for start, end, other in taken)
-        rows[i]["label"] = shorten(rows[i]["name"]) if free else ""
+        (x, y), text = points[i], shorten(rows[i]["name"])
+        left, right, middle = x + 12, x + 14 + LABEL_PX[0] * len(text), y - 8
+        others = taken[:i] + taken[i + 1 :]
+        free = all(abs(middle - other) > LABEL_PX[1] or right < start or left > end for start, end, other in others)
+        rows[i]["label"] = text if free else ""
         if free:
-            taken.append((left, right, top))
+            taken.append((left, right, middle))
 
 
 def _name_cost(task: TaskReport, *, logarithmic: bool) -> str:

@@ -20,11 +20,21 @@ if TYPE_CHECKING:
 
     from trilemma_analysis.stats.intervals import Interval
 
-__all__ = ["GateTest", "GateVerdict", "PairTable", "compare_paired", "compare_unpaired", "pairs_needed", "power_of"]
+__all__ = [
+    "GateTest",
+    "GateVerdict",
+    "PairTable",
+    "compare_paired",
+    "compare_unpaired",
+    "more_pairs_needed",
+    "pairs_needed",
+    "power_of",
+]
 
 # The exact sum costs time in n. Beyond this many inputs the score test serves: the largest size found for it over 300
 # discordances at n = 3,000 to 5,000 was 5.4 % (margin 1 point) and 5.2 % (margin 5 points) of nominal 5 %.
 EXACT_LIMIT = 20_000
+_MOST_PAIRS = 100_000_000
 
 
 class GateVerdict(StrEnum):
@@ -132,6 +142,33 @@ def pairs_needed(
         )
     z = stats.norm.isf(alpha) + stats.norm.isf(1 - power)
     return math.ceil(float(z) ** 2 * (discordance - difference**2) / (margin + difference) ** 2)
+
+
+def more_pairs_needed(
+    margin: float, discordance: float, n: int, difference: float, *, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Return how many inputs more would call a candidate safe with this power, if on those it truly is as good.
+
+    Conditional power given what was seen (Lan and Wittes 1988): of n inputs with a mean ``difference`` and m more with
+    a mean of 0, the score (n difference + (n + m) margin) / sqrt((n + m) discordance) must exceed z_alpha with the
+    power asked for. With n = 0 this is pairs_needed. None where more than a hundred million would be needed.
+    """
+    z_alpha, z_power = float(stats.norm.isf(alpha)), float(stats.norm.isf(1 - power))
+
+    def suffices(more: int) -> bool:
+        total = n + more
+        spread = z_alpha * math.sqrt(total * discordance) + z_power * math.sqrt(more * discordance)
+        return n * difference + total * margin >= spread
+
+    low, high = 0, 1
+    while not suffices(high):
+        low, high = high, high * 2
+        if high > _MOST_PAIRS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return high
 
 
 def power_of(n: int, margin: float, discordance: float, alpha: float = 0.05, difference: float = 0.0) -> float:

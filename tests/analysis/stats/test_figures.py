@@ -16,6 +16,7 @@ from trilemma_analysis.stats.noninferiority import (
     PairTable,
     compare_paired,
     compare_unpaired,
+    more_pairs_needed,
     pairs_needed,
     power_of,
 )
@@ -156,6 +157,25 @@ def test_planned_pairs_have_the_power() -> None:
     assert power_of(pairs_needed(0.05, 0.2), 0.05, 0.2) == pytest.approx(0.8, abs=1e-3)
     with pytest.raises(ValueError, match="not within the margin"):
         pairs_needed(0.05, 0.2, difference=-0.05)
+
+
+def test_what_was_seen_counts_in_the_plan() -> None:
+    """Without data the plan is the usual one; bad luck so far takes more inputs, good luck fewer."""
+    assert abs((more_pairs_needed(0.05, 0.2, 0, 0.0) or 0) - pairs_needed(0.05, 0.2)) <= 1
+    even, unlucky, lucky = (more_pairs_needed(0.05, 0.2, 200, seen) or 0 for seen in (0.0, -0.04, 0.04))
+    assert lucky < even < unlucky
+    assert even < pairs_needed(0.05, 0.2)
+
+
+def test_plan_after_data_has_the_power() -> None:
+    """After 150 inputs at -3 points, so many more at no difference call the candidate safe in 80 % of replays."""
+    rng = np.random.default_rng(8)
+    n, seen, discordance = 150, -0.03, 0.2
+    more = more_pairs_needed(0.05, discordance, n, seen) or 0
+    extra = rng.multinomial(more, [0.1, 0.8, 0.1], size=2000)
+    counts = extra + np.array([(discordance - seen) / 2, 1 - discordance, (discordance + seen) / 2]) * n
+    safe = score_z(TRINOMIAL, counts, -0.05) >= stats.norm.isf(0.05)
+    assert float(safe.mean()) == pytest.approx(0.8, abs=0.03)
 
 
 def test_design_effect_of_copies_is_their_number() -> None:
