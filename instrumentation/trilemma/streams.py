@@ -61,6 +61,10 @@ def tap(response: Any, call: Call, *, read_bytes: bool) -> None:
 class _Tap:
     """Be the body of a response, and tell its call how reading it ends."""
 
+    # anthropic asks the body for this with every chunk, which would go through `__getattr__` each time. Where it has
+    # set one, it has done so on a body of its own around this one.
+    stream_observer = None
+
     def __init__(self, inner: Any, call: Call, raw_body: RawBody | None) -> None:
         self._inner = inner
         self._call = call
