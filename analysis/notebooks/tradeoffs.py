@@ -66,18 +66,15 @@ def _(DEFAULT_STORE, mo):
 
 @app.cell(hide_code=True)
 def _(TrilemmaError, connect, list_choices, mo, store_address):
+    choices, _problem = {}, "The store holds no task runs yet: trace some, or load a log with `trilemma import`."
     try:
         with connect(store_address.value) as _store:
             choices = {choice.task: choice for choice in list_choices(_store)}
-    except TrilemmaError as error:
-        choices = {}
-        mo.output.append(mo.callout(str(error), kind="danger"))
-    else:
-        if not choices:
-            mo.output.append(
-                mo.callout("The store holds no task runs yet: trace some, or load a log with `trilemma import`.")
-            )
-    mo.stop(not choices)
+    except TrilemmaError as _error:
+        if mo.app_meta().mode == "script":
+            raise
+        _problem = str(_error)
+    mo.stop(not choices, mo.callout(_problem, kind="danger"))
     return (choices,)
 
 
@@ -139,6 +136,7 @@ def _(
     store_address,
     task,
 ):
+    report, _problem = None, "The task has no runs in this period."
     try:
         with mo.status.spinner("Asking the store ..."), connect(store_address.value) as _store:
             report = build_report(
@@ -148,10 +146,11 @@ def _(
                 confidence=confidence.value,
                 **read_days(period.value),
             )
-    except TrilemmaError as error:
-        report = None
-        mo.output.append(mo.callout(str(error), kind="danger"))
-    mo.stop(report is None or not report.tasks)
+    except TrilemmaError as _error:
+        if mo.app_meta().mode == "script":
+            raise
+        _problem = str(_error)
+    mo.stop(report is None or not report.tasks, mo.callout(_problem, kind="danger"))
     found = report.tasks[0]
     return found, report
 

@@ -47,9 +47,12 @@ def test_runs_without_a_browser(planted_address: str, tmp_path: Path) -> None:
 
 
 def test_runs_as_a_script(planted_address: str) -> None:
-    """The notebook is a plain Python file, which runs as a script."""
+    """The notebook is a plain Python file, which runs as a script, and fails on a store that is away."""
     command = [sys.executable, str(find_notebook("tradeoffs")), "--store"]
     subprocess.run([*command, planted_address], check=True, timeout=PATIENCE_S, capture_output=True)
+    failed = subprocess.run([*command, "http://127.0.0.1:9"], check=False, timeout=PATIENCE_S, capture_output=True)
+    assert failed.returncode == 1
+    assert b"no ClickHouse store answers at http://127.0.0.1:9" in failed.stderr
 
 
 @pytest.mark.shared
@@ -96,8 +99,10 @@ def test_answers_to_its_controls(planted_address: str, browser: webdriver.Chrome
         tasks = Select(find_in_shadow(browser, "marimo-dropdown", "select"))
         tasks.select_by_visible_text("support.chat (140 runs)")
         wait_for_text(browser, "0 / 1 / 0", "support.chat", "Do not route support.chat to small")
-        assert browser.find_elements(By.CSS_SELECTOR, "marimo-error, .marimo-error") == []
         assert "Traceback" not in browser.find_element(By.TAG_NAME, "body").text
+        store = find_in_shadow(browser, "marimo-text", "input")
+        store.send_keys(Keys.CONTROL, "a", Keys.NULL, "http://127.0.0.1:9", Keys.ENTER, Keys.TAB)
+        wait_for_text(browser, "no ClickHouse store answers at http://127.0.0.1:9")
 
 
 @contextmanager
@@ -123,6 +128,9 @@ def serve_notebook(address: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.terminate()
+            server.wait(PATIENCE_S)
+    with socket.socket() as gone:
+        assert gone.connect_ex(("127.0.0.1", port)) != 0, "the notebook's server outlives its command"
 
 
 def wait_for_health(url: str) -> None:
