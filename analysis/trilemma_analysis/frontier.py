@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["REPLICATES", "FrontierPlace", "place_on_frontier"]
 
 REPLICATES = 400  # the error of a membership probability is then at most 2.5 points
-RUNS_IN_BOOTSTRAP = 2_000_000  # with more runs, every k-th input is resampled and the spread shrunk to the whole's
+RUNS_IN_BOOTSTRAP = 400_000  # with more runs, every k-th input is resampled and the spread shrunk to the whole's
 UNBOUNDED_LOG_SPREAD = (
     0.5  # of a latency whose sample is too small to bound it: within a factor of 2.7, 95 % of the time
 )

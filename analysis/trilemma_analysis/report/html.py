@@ -12,6 +12,7 @@ from trilemma_analysis.report.charts import CSS, draw_gate, draw_latency, draw_t
 from trilemma_analysis.report.tables import (
     describe_period,
     describe_saving,
+    summarise,
     tabulate_combinations,
     tabulate_gate,
 )
@@ -43,6 +44,7 @@ def render_html(report: Report) -> str:
     return template.render(
         report=report,
         period=describe_period(report),
+        summary=summarise(report),
         charts={task.name: _draw(task) for task in report.tasks},
         combinations={task.name: tabulate_combinations(task) for task in report.tasks},
         gates={task.name: tabulate_gate(task) for task in report.tasks},

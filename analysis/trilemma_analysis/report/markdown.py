@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trilemma_analysis.report.tables import (
     describe_period,
     describe_saving,
+    summarise,
     tabulate_combinations,
     tabulate_gate,
 )
@@ -33,9 +34,7 @@ def render_markdown(report: Report) -> str:
         blocks.append("The store holds no runs yet.")
     else:
         blocks += _notices(report.integrity)
-        blocks += ["## Findings", *(_finding(one) for one in report.findings)]
-        if not report.findings:
-            blocks.append("None: nothing here to act on, and nothing half-seen.")
+        blocks += ["## Findings", _escape(summarise(report)), *(_finding(one) for one in report.findings)]
         blocks += [block for task in report.tasks for block in _task(task)]
         blocks += ["## SQL behind the numbers", *_questions(report)]
     return "\n\n".join(blocks) + "\n"

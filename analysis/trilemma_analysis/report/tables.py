@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from trilemma_analysis.integrity import MUCH_UNKNOWN
 from trilemma_analysis.wording import (
     say_count,
     say_money,
@@ -23,7 +25,16 @@ if TYPE_CHECKING:
     from trilemma_analysis.findings import Saving
     from trilemma_analysis.report.model import Combination, Gate, Report, TaskReport
 
-__all__ = ["Cell", "Row", "Table", "describe_period", "describe_saving", "tabulate_combinations", "tabulate_gate"]
+__all__ = [
+    "Cell",
+    "Row",
+    "Table",
+    "describe_period",
+    "describe_saving",
+    "summarise",
+    "tabulate_combinations",
+    "tabulate_gate",
+]
 
 
 class Cell(NamedTuple):
@@ -87,6 +98,22 @@ def describe_period(report: Report) -> str:
     return f"runs from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, of the {asked.days} days asked for"
 
 
+def summarise(report: Report) -> str:
+    """Say in a sentence how many findings there are of each verdict, and what acting on them saves a month."""
+    counts = Counter(finding.verdict.value for finding in report.findings)
+    if not counts:
+        return "No findings: nothing here to act on, and nothing half-seen."
+    said = {"act": "to act on", "don't": "against a change", "not enough data": "not settled"}
+    parts = [f"{counts[verdict]} {words}" for verdict, words in said.items() if counts[verdict]]
+    sums: dict[str, float] = defaultdict(float)
+    for finding in report.findings:
+        if finding.verdict.value == "act" and finding.saving and finding.saving.per_month:
+            sums[finding.saving.per_month.unit] += finding.saving.per_month.value or 0
+    savings = " and ".join(say_money(amount, unit) for unit, amount in sorted(sums.items()) if amount > 0)
+    total = f"; acting saves up to {savings} a month, as savings may overlap" if savings else ""
+    return f"{len(report.findings)} finding(s): {', '.join(parts)}{total}."
+
+
 def describe_saving(saving: Saving | None) -> str:
     """Say a saving per month at its traffic, or per 1,000 runs where the traffic is not known; '' for none."""
     if saving is None:
@@ -112,7 +139,7 @@ def _cells(one: Combination, currency: str, *, chained: bool) -> tuple[Cell, ...
     return (
         Cell(one.name),
         Cell(say_count(one.runs), f"{say_count(one.unknown)} unknown" if one.unknown else ""),
-        _measure(one.success, say_share),
+        _bound(_measure(one.success, say_share), one),
         _measure(one.cost_per_run, money),
         *((_measure(one.cost_per_call, money),) if chained else ()),
         _measure(one.cost_per_success, money),
@@ -120,6 +147,16 @@ def _cells(one: Combination, currency: str, *, chained: bool) -> tuple[Cell, ...
         _measure(one.latency_p95, say_seconds),
         Cell(probability),
     )
+
+
+def _bound(cell: Cell, one: Combination) -> Cell:
+    """Add to a success rate what it would be if all unknown outcomes were failures, or successes, where many are."""
+    if one.unknown < MUCH_UNKNOWN * one.runs or not one.known:
+        return cell
+    worst, best = (
+        say_share(share).removesuffix(" %") for share in (one.success_if_unknown_fail, one.success_if_unknown_succeed)
+    )
+    return Cell(cell.text, f"{cell.detail}; with unknown {worst} to {best}")
 
 
 def _gate_cells(one: Gate, currency: str) -> tuple[Cell, ...]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from trilemma_analysis.report.tables import (
     describe_period,
     describe_saving,
+    summarise,
     tabulate_combinations,
     tabulate_gate,
 )
@@ -66,9 +67,8 @@ def lay_out(report: Report) -> Group:
         )
         return Group(*parts)
     parts += [_lay_out_notice(one) for one in report.integrity]
+    parts += [Text(summarise(report), style="bold"), Text()]
     parts += [part for finding in report.findings for part in _lay_out_finding(finding)]
-    if not report.findings:
-        parts.append(Text("No findings: nothing here to act on, and nothing half-seen.", style="dim"))
     parts += [part for task in report.tasks for part in _lay_out_task(task)]
     return Group(*parts)
 

@@ -12,6 +12,7 @@ from trilemma_analysis.report import build_report
 from trilemma_analysis.report.charts import LIGHT, draw_gate, draw_latency, draw_tradeoff, to_svg
 from trilemma_analysis.report.html import render_html
 from trilemma_analysis.report.markdown import render_markdown
+from trilemma_analysis.report.tables import summarise, tabulate_combinations
 from trilemma_analysis.report.terminal import render_terminal
 from trilemma_analysis.wording import (
     say_change,
@@ -203,3 +204,22 @@ def test_intervals_do_not_repeat_units() -> None:
     change = Estimate(value=-0.013, low=-0.024, high=None, n=10, unit="share", method="")
     assert say_change(change) == "−1.3 points (−2.4 to …)"
     assert with_interval(change.model_copy(update={"value": 0.5, "low": 0.4, "high": 0.6})) == "50.0 % (40.0 to 60.0)"
+
+
+def test_summary_counts_and_adds_up(report: Report) -> None:
+    """The first sentence counts the findings by verdict and adds up what acting saves, per currency."""
+    said = summarise(report)
+    acts = [one for one in report.findings if one.verdict.value == "act"]
+    assert said.startswith(f"{len(report.findings)} finding(s): {len(acts)} to act on, 1 against a change")
+    total = sum((one.saving.per_month.value or 0) for one in acts if one.saving and one.saving.per_month)
+    assert say_money(total, "USD") in said
+
+
+def test_many_unknown_outcomes_show_their_bounds(tmp_path: Path) -> None:
+    """With a fifth of the outcomes unknown, the rate stands beside what they could make of it."""
+    with make_store(tmp_path) as store:
+        add_runs(store, Runs(100, outcome=["success"] * 60 + ["failure"] * 20 + [""] * 20))
+        (task,) = build_report(store).tasks
+    cell = tabulate_combinations(task).rows[0].cells[2]
+    assert cell.text == "75.0 %"
+    assert cell.detail.endswith("; with unknown 60.0 to 80.0")
