@@ -121,14 +121,15 @@ def _write_reports(store: str, args: argparse.Namespace) -> str:
 def _say_how_to_go_on(args: argparse.Namespace, took_s: float) -> str:
     planted = "\n".join(f"    {truth.verdict:6} {truth.task:16} {truth.what}" for truth in TRUTHS)
     store = f"chdb://{(args.folder / 'store').absolute()}"
+    trilemma = "trilemma" if shutil.which("trilemma") else str(Path(sys.executable).with_name("trilemma"))
     return f"""==> done in {took_s:.0f} s; all that was started has been stopped. What was planted, for you to compare:
 {planted}
 
 ==> to go on
     the report as a page          {args.html}
-    the notebook on this data     trilemma notebook tradeoffs --store {store}
-    the report with your choices  trilemma report --store {store} --margin support.refund=0.02
-    or serve the data, and more   trilemma up --data-dir {args.folder / "store"}"""
+    the notebook on this data     {trilemma} notebook tradeoffs --store {store}
+    the report with your choices  {trilemma} report --store {store} --margin support.refund=0.02
+    or serve the data, and more   {trilemma} up --data-dir {args.folder / "store"}"""
 
 
 def _empty(folder: Path) -> None:
