@@ -203,7 +203,8 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_calls_local ON CLUSTER 'main'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
-ORDER BY (task_name, started_at, trace_id, span_id);
+ORDER BY (task_name, started_at, trace_id, span_id)
+SETTINGS min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls ON CLUSTER 'main' AS trilemma.stored_calls_local
 ENGINE = Distributed('main', 'trilemma', 'stored_calls_local', cityHash64(trace_id));
@@ -274,7 +275,8 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_spans_local ON CLUSTER 'main'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (service_name, started_at)
-ORDER BY (service_name, started_at, trace_id, span_id);
+ORDER BY (service_name, started_at, trace_id, span_id)
+SETTINGS min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_spans ON CLUSTER 'main' AS trilemma.stored_spans_local
 ENGINE = Distributed('main', 'trilemma', 'stored_spans_local', cityHash64(trace_id));
@@ -510,7 +512,7 @@ SELECT
     event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM trilemma.stored_spans FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', '8589919e81aa340e');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', 'b4cfd08bb9e93436');
 
 -- 0003_content
 CREATE TABLE IF NOT EXISTS trilemma.stored_content_local ON CLUSTER 'main'
