@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import altair as alt
 
+from trilemma_analysis.report.placing import choose_labels, find_domains, shorten
 from trilemma_analysis.wording import say_count, say_money, say_ratio, say_seconds, say_share
 
 if TYPE_CHECKING:
@@ -19,10 +19,8 @@ Drawing: TypeAlias = "alt.LayerChart | alt.FacetChart"
 __all__ = ["CSS", "LIGHT", "Drawing", "Palette", "draw_gate", "draw_latency", "draw_tradeoff", "to_svg"]
 
 SHOWN = 24  # combinations in one chart; the table has them all
-NAME_LENGTH = 46
 ROW_PX = 22
 HEIGHT_PX = 360
-LABEL_PX = (5.9, 13)  # of a character across, of a line down
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
@@ -56,8 +54,8 @@ def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) 
         return None
     rows = _read_tradeoff(task, shown)
     logarithmic = all(row["cost"] > 0 for row in rows)
-    costs, rates = _find_domains(rows, logarithmic=logarithmic)
-    _choose_labels(rows, costs, rates, (width, HEIGHT_PX), logarithmic=logarithmic)
+    costs, rates = find_domains(rows, logarithmic=logarithmic)
+    choose_labels(rows, costs, rates, (width, HEIGHT_PX), logarithmic=logarithmic)
     scale = alt.Scale(type="log" if logarithmic else "linear", nice=False, domain=costs)
     x = alt.X("cost:Q", title=_name_cost(task, logarithmic=logarithmic), scale=scale, axis=_money_axis(task))
     y = alt.Y("success:Q", title="success rate", scale=alt.Scale(domain=rates, nice=False), axis=alt.Axis(format=".0%"))
@@ -192,11 +190,6 @@ def choose_shown(task: TaskReport) -> list[Combination]:
     return sorted(task.combinations, key=rank)[:SHOWN]
 
 
-def shorten(name: str) -> str:
-    """Return a name that fits beside an axis."""
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
 def _read_tradeoff(task: TaskReport, shown: list[Combination]) -> list[dict[str, Any]]:
     roles = _name_roles(task)
     return [
@@ -214,51 +207,6 @@ def _read_tradeoff(task: TaskReport, shown: list[Combination]) -> list[dict[str,
         }
         for one in shown
     ]
-
-
-def _find_domains(rows: list[dict[str, Any]], *, logarithmic: bool) -> tuple[list[float], list[float]]:
-    """Return the ends of both axes: room for intervals, and for labels to the right; no rate beyond 0 and 1."""
-    low, high = min(row["cost_low"] or row["cost"] for row in rows), max(row["cost_high"] for row in rows)
-    if logarithmic:
-        reach = max(math.log(high / low), 0.5)
-        costs = [low * math.exp(-0.05 * reach), high * math.exp(0.3 * reach)]
-    else:
-        costs = [0.0, (high or 1.0) * 1.3]
-    bottom, top = min(row["success_low"] for row in rows), max(row["success_high"] for row in rows)
-    pad = max(0.08 * (top - bottom), 0.01)
-    return costs, [max(0.0, bottom - pad), min(1.0, top + pad)]
-
-
-def _choose_labels(
-    rows: list[dict[str, Any]],
-    costs: list[float],
-    rates: list[float],
-    size: tuple[int, int],
-    *,
-    logarithmic: bool,
-) -> None:
-    """Give a label to each row whose label covers no point and no label given before: baseline first, then frontier."""
-
-    def across(value: float) -> float:
-        near, far, at = (math.log(v) if logarithmic else v for v in (*costs, value))
-        return (at - near) / (far - near) * size[0]
-
-    def down(value: float) -> float:
-        return (rates[1] - value) / (rates[1] - rates[0]) * size[1]
-
-    points = [(across(row["cost"]), down(row["success"])) for row in rows]
-    taken = [(x - 6, x + 6, y) for x, y in points]
-    order = sorted(
-        range(len(rows)), key=lambda i: (rows[i]["role"] != "baseline", not rows[i]["frontier"], points[i][1])
-    )
-    for i in order:
-        (x, y), text = points[i], shorten(rows[i]["name"])
-        left, right, middle = x + 12, x + 14 + LABEL_PX[0] * len(text), y - 8
-        others = taken[:i] + taken[i + 1 :]
-        free = all(abs(middle - other) > LABEL_PX[1] or right < start or left > end for start, end, other in others)
-        rows[i]["label"] = text if free else ""
-        if free:
-            taken.append((left, right, middle))
 
 
 def _name_cost(task: TaskReport, *, logarithmic: bool) -> str:

@@ -24,7 +24,7 @@ from trilemma_analysis.stats.paired import mcnemar_exact
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["claim_anything", "claim_wrongly_safe"]
+__all__ = ["claim_anything", "claim_wrongly_safe", "decide_on_outcomes"]
 
 TASKS, COMBINATIONS, BUCKETS = 2, 6, 20
 MARGIN, ALPHA = 0.05, 0.05
@@ -50,6 +50,22 @@ def claim_wrongly_safe(rng: np.random.Generator, n: int, replays: int) -> NDArra
     return np.array(hits)
 
 
+def decide_on_outcomes(
+    outcomes: NDArray[np.bool_], costs: NDArray[np.float64]
+) -> tuple[int, list[tuple[int, GateVerdict]]]:
+    """Run the gate on outcomes of shape (inputs, combinations); return the baseline and each candidate's verdict."""
+    ones = [_measure_one("task", i, outcomes[:, i], cost) for i, cost in enumerate(costs)]
+    baselines = choose_baselines(ones, {})
+    pairs = find_candidates(ones, baselines)
+    results = run_gates([_compare(a, b, outcomes) for a, b in pairs], baselines, ALPHA)
+    verdicts = [(_index(result.comparison.candidate), result.verdict) for result in results]
+    return _index(baselines["task"].measures), verdicts
+
+
+def _index(one: Measures) -> int:
+    return int(one.combination.rpartition(" ")[2])
+
+
 def _claims_of_one_report(rng: np.random.Generator, n: int) -> bool:
     drawn = {f"task {i}": _draw_outcomes(rng, n, np.full(COMBINATIONS, 0.9)) for i in range(TASKS)}
     ones = [one for task, outcomes in drawn.items() for one in _measure(task, outcomes)]
@@ -73,13 +89,13 @@ def _measure(task: str, outcomes: NDArray[np.bool_]) -> list[Measures]:
     return [_measure_one(task, i, outcomes[:, i]) for i in range(outcomes.shape[1])]
 
 
-def _measure_one(task: str, index: int, won: NDArray[np.bool_]) -> Measures:
+def _measure_one(task: str, index: int, won: NDArray[np.bool_], price: float | None = None) -> Measures:
+    """Describe a combination; without a price, one is cheaper the later it comes, and another faster: all are tried."""
     n, successes = won.size, int(won.sum())
     estimate = Estimate(value=successes / n, low=0, high=1, n=n, unit="share", method="")
-    cost = Estimate(value=1 - index / 100, low=0, high=1, n=n, unit="USD", method="")
-    # The later a combination, the faster: whoever is the baseline, each later one is a candidate, and so is each other
-    # by its cost if the baseline is dear.
-    latency = Estimate(value=1.0 + abs(index - COMBINATIONS / 2), low=0, high=1, n=n, unit="s", method="")
+    cost = Estimate(value=1 - index / 100 if price is None else price, low=0, high=1, n=n, unit="USD", method="")
+    seconds = 1.0 if price is not None else 1.0 + abs(index - COMBINATIONS / 2)
+    latency = Estimate(value=seconds, low=0, high=1, n=n, unit="s", method="")
     counts = {
         "runs": n,
         "inputs": n,
@@ -111,7 +127,7 @@ def _measure_one(task: str, index: int, won: NDArray[np.bool_]) -> Measures:
 
 
 def _compare(baseline: Measures, candidate: Measures, outcomes: NDArray[np.bool_]) -> Comparison:
-    ours, theirs = (outcomes[:, int(one.combination[-1])] for one in (baseline, candidate))
+    ours, theirs = (outcomes[:, _index(one)] for one in (baseline, candidate))
     gains, losses, n = int((theirs & ~ours).sum()), int((ours & ~theirs).sum()), ours.size
     test = GateTest(
         difference=NOWHERE,
