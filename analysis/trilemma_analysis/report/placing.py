@@ -1,4 +1,4 @@
-"""Own where things go in a chart of success against cost: the ends of the axes, and which points have room for a name."""
+"""Own where things go in a chart of success against cost: the axes, and which points have room for a name."""
 
 from __future__ import annotations
 
