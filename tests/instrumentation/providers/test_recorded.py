@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import openai
 import pytest
 
 from tests.instrumentation.providers import corpus
@@ -28,6 +29,11 @@ LEAST_COMPATIBLE = {"openai.chat": 1180, "openai.responses": 140, "openai.embedd
 BEYOND = {
     "azure_openai": "request_model",  # the deployment is in the URL, where the recorder put it, not in the body
     "perplexity": "response_id",  # the recorder replaced the ids, differently in body and expectation
+}
+# What openai 1.0.0 itself does otherwise, and so its user and our span see.
+BEYOND_OLDEST = {
+    "9a175d06997c4dfe": "error_type",  # it drops events with a name, such as this stream's `event: error`
+    "8a6a2d67775de901": "error_type",  # it refuses base64 embeddings where numpy is not installed
 }
 
 
@@ -59,6 +65,8 @@ def replay(traced: Traced, shared: Path, endpoint: str, least: int, *, compatibl
         seen.update(name for name, value in corpus.expect(record).items() if value is not None)
         differences = corpus.compare(record, span)
         differences.pop(BEYOND.get(record["provider"], ""), None)
+        if openai.__version__ == "1.0.0":
+            differences.pop(BEYOND_OLDEST.get(record["id"], ""), None)
         if differences:
             wrong[record["id"]] = differences
     print(f"{endpoint}: {dict(seen)}")
