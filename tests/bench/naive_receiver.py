@@ -45,9 +45,9 @@ STATUSES = ("Unset", "Ok", "Error")
 REQUESTS_PER_INSERT = 40
 
 
-def main(request_count: int, spans_per_request: int) -> None:
+def main(request_count: int, spans_per_request: int, *, with_calls: bool) -> None:
     """Store requests and print what it cost, as JSON."""
-    requests = make_requests(request_count, spans_per_request)
+    requests = make_requests(request_count, spans_per_request, with_calls=with_calls)
     with tempfile.TemporaryDirectory(prefix="trilemma-bench-") as folder:
         engine = Engine(Path(folder))
         with engine.connect() as connection:
@@ -112,4 +112,4 @@ def _read_value(pair: KeyValue) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), with_calls=sys.argv[3:] == ["calls"])

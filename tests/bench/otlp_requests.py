@@ -43,13 +43,16 @@ START_NS = 1_790_000_000_000_000_000  # 2026-09-21, so that a run is the same ea
 SPAN_KIND_INTERNAL, SPAN_KIND_CLIENT = 1, 3
 
 
-def make_requests(count: int, spans_per_request: int, seed: int = 7) -> list[bytes]:
-    """Return serialized ExportTraceServiceRequests, the same for the same arguments; every span id is unique."""
+def make_requests(count: int, spans_per_request: int, seed: int = 7, *, with_calls: bool = True) -> list[bytes]:
+    """Return serialized ExportTraceServiceRequests, the same for the same arguments; every span id is unique.
+
+    Without calls there are only the tasks' spans of eight attributes: about what HTTP or database spans carry.
+    """
     rng = random.Random(seed)
-    return [make_request(rng, spans_per_request).SerializeToString() for _ in range(count)]
+    return [make_request(rng, spans_per_request, with_calls=with_calls).SerializeToString() for _ in range(count)]
 
 
-def make_request(rng: random.Random, span_count: int) -> ExportTraceServiceRequest:
+def make_request(rng: random.Random, span_count: int, *, with_calls: bool = True) -> ExportTraceServiceRequest:
     """Return one request, as a batch processor sends it: one resource, one scope, many spans."""
     request = ExportTraceServiceRequest()
     resource_spans = request.resource_spans.add()
@@ -58,7 +61,7 @@ def make_request(rng: random.Random, span_count: int) -> ExportTraceServiceReque
     scope_spans.scope.name, scope_spans.scope.version = "trilemma", "0.1.0"
     spans = scope_spans.spans
     while len(spans) < span_count:
-        _add_task(rng, spans, span_count - len(spans))
+        _add_task(rng, spans, span_count - len(spans) if with_calls else 1)
     return request
 
 

@@ -3,7 +3,7 @@
 Method. `trilemma up` runs in its own process, with all defaults (each request is on disk before it is acknowledged).
 This process makes the spans beforehand, then sends them over OTLP/HTTP, Protobuf, uncompressed, 512 spans a request, as
 fast as they are acknowledged. What is measured is CPU time, user and system, of the whole collector process and all its
-threads, from the first request until the last span can be read by SQL: receiving, checking, the write-ahead file,
+threads, from the first request until the last span is stored: receiving, checking, the write-ahead file,
 ClickHouse's decoding, every table, view and rollup, and the background merges that fall into that time. The naive way
 takes the same requests in a process of its own, without HTTP and write-ahead file: Protobuf, Python rows, Arrow,
 the same tables. Both take turns in one run, for machines are noisy.
@@ -50,21 +50,28 @@ class Run(NamedTuple):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure and print; returns 1 when a span is missing at the end."""
+    """Measure and print; exits with an error when a span is missing at the end."""
     args = _parse(argv)
-    requests = make_requests(args.requests, args.spans_per_request)
+    figures = {"calls": _compare(args, with_calls=True), "plain": _compare(args, with_calls=False)}
+    if args.json:
+        args.json.write_text(json.dumps(figures))
+    return 0
+
+
+def _compare(args: Any, *, with_calls: bool) -> dict[str, float]:
+    requests = make_requests(args.requests, args.spans_per_request, with_calls=with_calls)
     size = sum(map(len, requests)) / (args.requests * args.spans_per_request)
-    print(f"{args.requests} requests of {args.spans_per_request} spans, {size:,.0f} bytes a span\n")
+    kind = "tasks and their LLM calls, 30 attributes a span" if with_calls else "spans of 8 attributes"
+    print(f"\n{args.requests} requests of {args.spans_per_request} spans: {kind}, {size:,.0f} bytes a span", flush=True)
     ours, naive = [], []
     for number in range(args.rounds):
         ours.append(measure_collector(requests, args.spans_per_request))
-        naive.append(measure_naive(args.naive_requests, args.spans_per_request))
+        naive.append(measure_naive(args.naive_requests, args.spans_per_request, with_calls=with_calls))
         print(f"round {number + 1}: {_describe('trilemma up', ours[-1])}; {_describe('naive', naive[-1])}", flush=True)
-    best, base = median(run.spans_per_cpu_s for run in ours), median(run.spans_per_cpu_s for run in naive)
-    print(f"\nmedian: trilemma up {best:,.0f} spans per CPU-second, naive {base:,.0f}: ratio {best / base:.2f}")
-    if args.json:
-        args.json.write_text(json.dumps({"trilemma_up": best, "naive": base, "ratio": best / base}))
-    return 0
+    figures = [median(run.spans_per_cpu_s for run in runs) for runs in (ours, naive)]
+    ratio = figures[0] / figures[1]
+    print(f"median: trilemma up {figures[0]:,.0f} spans per CPU-second, naive {figures[1]:,.0f}: ratio {ratio:.2f}")
+    return {"trilemma_up": figures[0], "naive": figures[1], "ratio": ratio}
 
 
 def measure_collector(requests: list[bytes], spans_per_request: int) -> Run:
@@ -75,16 +82,17 @@ def measure_collector(requests: list[bytes], spans_per_request: int) -> Run:
         cpu_s, started = _read_cpu(collector.otlp_http), time.perf_counter()
         _send(collector.otlp_http, requests, SENDERS)
         _wait_until_stored(collector.otlp_http)
+        cpu_s, wall_s = _read_cpu(collector.otlp_http) - cpu_s, time.perf_counter() - started
         stored = _count_spans(collector.clickhouse) - before
-        run = Run(stored, _read_cpu(collector.otlp_http) - cpu_s, time.perf_counter() - started)
     if stored != len(requests) * spans_per_request:
         raise SystemExit(f"{len(requests) * spans_per_request:,} spans sent, {stored:,} stored")
-    return run
+    return Run(stored, cpu_s, wall_s)
 
 
-def measure_naive(request_count: int, spans_per_request: int) -> Run:
+def measure_naive(request_count: int, spans_per_request: int, *, with_calls: bool) -> Run:
     """Decode and store requests in Python, in a process of its own, and return what it cost."""
     command = [sys.executable, "-m", "tests.bench.naive_receiver", str(request_count), str(spans_per_request)]
+    command += ["calls"] if with_calls else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return Run(**json.loads(output.splitlines()[-1]))
 
