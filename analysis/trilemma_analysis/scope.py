@@ -18,6 +18,7 @@ DEFAULT_SINCE = "30d"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_START_OF_TIME = datetime(1970, 1, 2, tzinfo=UTC)
 _END_OF_TIME = datetime(2200, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
@@ -31,6 +32,11 @@ class Scope:
     since: datetime
     until: datetime
     as_of: datetime
+
+    @classmethod
+    def ever(cls, tasks: tuple[str, ...], service: str) -> Scope:
+        """Return all of time, for a store in which nothing was found."""
+        return cls(tasks, service, _START_OF_TIME, _END_OF_TIME, _START_OF_TIME)
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -72,10 +72,9 @@ def build_report(
     options = _read_options(choices)
     scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
     if scope is None:
-        return _write(options, service or "", None)
+        return _write(options, service or "", None, integrity=_check_store(store, Scope.ever(tasks, service or "")))
     analysis = analyse(store, scope, options)
     places = place_on_frontier(store, scope, analysis.measures, confidence=options.confidence, seed=options.seed)
-    checks = check_store(store.ask("integrity", **scope.parameters).to_pylist()[0])
     return _write(
         options,
         scope.service,
@@ -83,8 +82,13 @@ def build_report(
         measures=analysis.measures,
         tasks=[_write_task(analysis, name, places) for name in sorted({one.task for one in analysis.measures})],
         findings=find_all(analysis),
-        integrity=[Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks],
+        integrity=_check_store(store, scope),
     )
+
+
+def _check_store(store: Store, scope: Scope) -> list[Integrity]:
+    checks = check_store(store.ask("integrity", **scope.parameters).to_pylist()[0])
+    return [Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks]
 
 
 def _read_options(choices: dict[str, Any]) -> Options:

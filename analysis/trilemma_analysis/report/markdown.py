@@ -30,10 +30,10 @@ def render_markdown(report: Report) -> str:
         f"{report.options.confidence * 100:g} % intervals; margin {report.options.margin * 100:g} points unless stated"
     )
     blocks = ["# trilemma report", f"{describe_period(report)}. {choices}."]
+    blocks += _notices(report.integrity)
     if report.period is None:
         blocks.append("The store holds no runs yet.")
     else:
-        blocks += _notices(report.integrity)
         blocks += ["## Findings", _escape(summarise(report)), *(_finding(one) for one in report.findings)]
         blocks += [block for task in report.tasks for block in _task(task)]
         blocks += ["## SQL behind the numbers", *_questions(report)]

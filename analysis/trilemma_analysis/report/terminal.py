@@ -61,12 +61,12 @@ def lay_out(report: Report) -> Group:
         ),
         Text(),
     ]
+    parts += [_lay_out_notice(one) for one in report.integrity]
     if report.period is None:
         parts.append(
             Text("The store holds no runs yet. Trace an app with `trilemma run`, or load logs with `trilemma import`.")
         )
         return Group(*parts)
-    parts += [_lay_out_notice(one) for one in report.integrity]
     parts += [Text(summarise(report), style="bold"), Text()]
     parts += [part for finding in report.findings for part in _lay_out_finding(finding)]
     parts += [part for task in report.tasks for part in _lay_out_task(task)]

@@ -140,6 +140,15 @@ def test_empty_report_says_so(tmp_path: Path) -> None:
         assert "no runs yet" in render(report)
 
 
+def test_calls_without_any_task_say_so(tmp_path: Path) -> None:
+    """A store that holds calls but no tasks says how many there are, and how to make tasks of them."""
+    with make_store(tmp_path) as store:
+        add_runs(store, Runs(7, task="", ids=[""] * 7))
+        report = build_report(store)
+    for render in RENDERERS:
+        assert "7 of 7 calls belong to no task" in render(report)
+
+
 def test_long_tables_say_what_was_left_out(tmp_path: Path) -> None:
     """A terminal shows twelve combinations and says how many more there are; the page shows all."""
     n = 20 * 30
