@@ -40,6 +40,7 @@ RESOURCE: Mapping[str, Value] = {
     "telemetry.sdk.version": "1.45.2",
 }
 START_NS = 1_790_000_000_000_000_000  # 2026-09-21, so that a run is the same each time
+HOUR_NS = 3_600_000_000_000
 SPAN_KIND_INTERNAL, SPAN_KIND_CLIENT = 1, 3
 
 
@@ -76,7 +77,7 @@ def _add_task(rng: random.Random, spans: Iterable[Span], room: int) -> None:
         "trilemma.variant.cache": "exact",
         "trilemma.variant.route": "static",
     }
-    start_ns = START_NS + rng.randrange(10**15)
+    start_ns = START_NS + rng.randrange(HOUR_NS)
     end_ns = start_ns
     for _ in range(min(room - 1, rng.randint(1, 4))):
         span = spans.add()  # type: ignore[attr-defined]
