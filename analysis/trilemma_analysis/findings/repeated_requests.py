@@ -8,7 +8,7 @@ from trilemma_analysis.estimate import Estimate, scale_estimate, to_estimate
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Saving, Verdict
 from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.measures import PICO, read_moments
-from trilemma_analysis.stats.ratios import ratio_of_sums
+from trilemma_analysis.stats.ratios import share_of_sums
 from trilemma_analysis.wording import say_count, say_seconds, say_share, with_interval
 
 if TYPE_CHECKING:
@@ -31,20 +31,20 @@ def find(analysis: Analysis) -> list[Finding]:
 def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
     level = analysis.options.confidence
     hits = to_estimate(
-        ratio_of_sums(read_moments(row, "hit"), level),
+        share_of_sums(read_moments(row, "hit"), level),
         int(row["hit_n"]),
         "share",
-        "delta method over distinct requests",
+        "delta method on the logit scale, over distinct requests",
     )
     if row["hits"] < LEAST_HITS or (hits.low or 0) < LEAST_SHARE:
         return None
     task = row["task_name"]
     effects = [Effect(side="latency", what="requests that need not wait for the provider", estimate=hits)]
     cost_share = to_estimate(
-        ratio_of_sums(read_moments(row, "cost", PICO, PICO), level),
+        share_of_sums(read_moments(row, "cost", PICO, PICO), level),
         int(row["cost_n"]),
         "share",
-        "delta method over distinct requests",
+        "delta method on the logit scale, over distinct requests",
     )
     if row["cost_y"] > 0:
         effects.append(Effect(side="cost", what="part of the task's cost that is not spent", estimate=cost_share))

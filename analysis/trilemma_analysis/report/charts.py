@@ -56,16 +56,18 @@ def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) 
     logarithmic = all(row["cost"] > 0 for row in rows)
     costs, rates = find_domains(rows, logarithmic=logarithmic)
     choose_labels(rows, costs, rates, (width, HEIGHT_PX), logarithmic=logarithmic)
+    # Every layer has the same scales: one without them would bring 0 into the axis.
     scale = alt.Scale(type="log" if logarithmic else "linear", nice=False, domain=costs)
     x = alt.X("cost:Q", title=_name_cost(task, logarithmic=logarithmic), scale=scale, axis=_money_axis(task))
-    y = alt.Y("success:Q", title="success rate", scale=alt.Scale(domain=rates, nice=False), axis=alt.Axis(format=".0%"))
+    y_scale = alt.Scale(domain=rates, nice=False)
+    y = alt.Y("success:Q", title="success rate", scale=y_scale, axis=alt.Axis(format=".0%"))
     base = alt.Chart(alt.InlineData(values=rows))
     marks = [
         base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
-            x=x, y="success_low:Q", y2="success_high:Q", color=_color(palette)
+            x=x, y=alt.Y("success_low:Q", scale=y_scale), y2="success_high:Q", color=_color(palette)
         ),
         base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
-            x="cost_low:Q", x2="cost_high:Q", y=y, color=_color(palette)
+            x=alt.X("cost_low:Q", scale=scale), x2="cost_high:Q", y=y, color=_color(palette)
         ),
         base.transform_filter("datum.frontier")
         .mark_point(shape="circle", size=260, strokeWidth=1.3, color=palette.muted, opacity=1)

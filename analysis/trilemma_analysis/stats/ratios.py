@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import stats
 
 from trilemma_analysis.stats.intervals import Interval
+from trilemma_analysis.stats.moments import Moments
 
-if TYPE_CHECKING:
-    from trilemma_analysis.stats.moments import Moments
-
-__all__ = ["ratio_of_sums"]
+__all__ = ["ratio_of_sums", "share_of_sums"]
 
 
 def ratio_of_sums(moments: Moments, confidence: float = 0.95) -> Interval:
@@ -33,3 +29,27 @@ def ratio_of_sums(moments: Moments, confidence: float = 0.95) -> Interval:
     known, free = (n >= 2) & (x > 0) & (y > 0), (x == 0) & (y > 0)
     estimate = np.where(y > 0, ratio, np.inf)
     return Interval(np.where(known, low, 0.0), estimate, np.where(known, high, np.where(free, 0.0, np.inf)))
+
+
+def share_of_sums(moments: Moments, confidence: float = 0.95) -> Interval:
+    """Return sum(x) / sum(y) where x is a part of y in every unit, with an interval that stays within 0 and 1.
+
+    The delta method on the logit scale: the interval of ratio_of_sums for the odds x / (y - x), turned into shares.
+    Where the share is 0 or 1 its other end is that of as many single trials (Clopper and Pearson 1934).
+    """
+    rest = Moments(
+        n=moments.n,
+        x=moments.x,
+        y=moments.y - moments.x,
+        xx=moments.xx,
+        yy=moments.yy - 2 * moments.xy + moments.xx,
+        xy=moments.xy - moments.xx,
+    )
+    odds = ratio_of_sums(rest, confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = (odds.low, odds.estimate, odds.high)
+        low, estimate, high = (np.where(np.isinf(end), 1.0, end / (1 + end)) for end in ends)
+    far = (1 - confidence) / 2
+    high = np.where(moments.x <= 0, 1 - far ** (1 / np.maximum(moments.n, 1)), high)
+    low = np.where(moments.x >= moments.y, far ** (1 / np.maximum(moments.n, 1)), low)
+    return Interval(low, np.where(moments.y > 0, estimate, np.nan), high)

@@ -22,7 +22,7 @@ from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.stats.noninferiority import pairs_needed
 from trilemma_analysis.stats.paired import bonett_price, mcnemar_exact, score_interval, score_z, tango
 from trilemma_analysis.stats.quantiles import quantile_ranks
-from trilemma_analysis.stats.ratios import ratio_of_sums
+from trilemma_analysis.stats.ratios import ratio_of_sums, share_of_sums
 from trilemma_analysis.stats.unpaired import miettinen_nurminen, newcombe
 
 from tests.analysis.findings.no_effect import claim_anything, claim_wrongly_safe
@@ -205,6 +205,12 @@ def clustered_cost(rng: np.random.Generator, n: int, replays: int) -> Hits:
     return ratio_of_sums(collect_moments(cost, won.astype(float))).covers(truth)
 
 
+def repeated_share(rng: np.random.Generator, n: int, replays: int) -> Hits:
+    """Cover the share of requests that repeat an earlier one, over n distinct requests sent 1 to about 10 times."""
+    sent = rng.geometric(0.6, (replays, n)).astype(float)
+    return share_of_sums(collect_moments(sent - 1, sent)).covers(0.4)
+
+
 def paired_cost_ratio(rng: np.random.Generator, n: int, replays: int) -> Hits:
     """Cover the cost of B over A on the same inputs, where long inputs are dear for both."""
     length = rng.lognormal(0, 0.8, (replays, n))
@@ -330,6 +336,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _coverage("ratio, delta on log", "cost per success, inputs of 1 to 5 trials", clustered_cost),
     _coverage("ratio, delta on log", "cost of B over A, same inputs", paired_cost_ratio),
+    _coverage("share, delta on logit", "repeats among requests, 40 %", repeated_share),
     _coverage("order statistics", "p50, log-normal", partial(quantile, 0.5)),
     _coverage("order statistics", "p95, log-normal", partial(quantile, 0.95), sparse=True),
     _coverage("order statistics, clustered", "p50, 4 runs an input, alike", partial(clustered_quantile, 0.5)),

@@ -22,7 +22,7 @@ from trilemma_analysis.stats.noninferiority import (
 )
 from trilemma_analysis.stats.paired import bonett_price, mcnemar_exact, score_interval, score_z, tango
 from trilemma_analysis.stats.quantiles import QuantileRanks, quantile_ranks
-from trilemma_analysis.stats.ratios import ratio_of_sums
+from trilemma_analysis.stats.ratios import ratio_of_sums, share_of_sums
 from trilemma_analysis.stats.unpaired import independent_score_z, miettinen_nurminen, newcombe
 
 TRINOMIAL = np.array([-1.0, 0.0, 1.0])
@@ -239,3 +239,12 @@ def test_large_samples_use_the_score_test_without_a_jump() -> None:
     above = compare_paired(PairTable(TRINOMIAL, np.array([1000.0, 18_201.0, 800.0]), single=True), 0.0135)
     assert below.p_noninferior == pytest.approx(above.p_noninferior, rel=0.1)
     assert float(independent_score_z(9000, 30_000, 9000, 30_000, 0.0)) == 0
+
+
+def test_share_stays_between_0_and_1() -> None:
+    """The interval of a share is within 0 and 1, and open on the far side where all or none were seen."""
+    one_source = share_of_sums(collect_moments(np.array([300.0, 0, 0]), np.array([301.0, 1, 1])))
+    assert 0 < float(one_source.low) < 300 / 303 < float(one_source.high) <= 1
+    none = share_of_sums(collect_moments(np.zeros(100), np.ones(100)))
+    assert (float(none.low), float(none.estimate)) == (0, 0)
+    assert float(none.high) == pytest.approx(1 - 0.025**0.01)
