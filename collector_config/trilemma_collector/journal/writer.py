@@ -180,10 +180,10 @@ class Journal:
         try:
             with self._files:
                 self._write_records(kind, [request.body for request in requests])
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: without this thread every sender would wait for ever
             logger.error("the write-ahead file in %s cannot be written: %s", self._directory, error)  # noqa: TRY400 - the system's own words say it all
             refusal = JournalFullError(
-                f"the write-ahead file in {self._directory} cannot be written ({error.strerror}); free disk space there"
+                f"the write-ahead file in {self._directory} cannot be written ({error}); free disk space there"
             )
             with self._queue_changed:
                 self._backlog_bytes -= sum(measure_record(request.body) for request in requests)

@@ -131,7 +131,7 @@ class Inserter:
                 self._store.store(segment)
             else:
                 self._store.store_in_parts(segment, blame_data=True)
-        except (ClickHouseError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: without this thread nothing would be stored any more
             self._postpone(segment, error)
             return False
         self._failures = self._unexplained_failures = 0
@@ -142,13 +142,13 @@ class Inserter:
         self._let_go(segment)
         return True
 
-    def _postpone(self, segment: Segment, error: ClickHouseError | OSError) -> None:
+    def _postpone(self, segment: Segment, error: Exception) -> None:
         self._failures += 1
         if isinstance(error, ClickHouseError) and error.code not in NOT_THE_DATA:
             self._unexplained_failures += 1
         wait_s = min(0.5 * 2.0**self._failures, LONGEST_RETRY_WAIT_S)
         self._next_attempt_at = time.monotonic() + wait_s
-        self.progress.problem = f"{segment.path.name} cannot be stored: {str(error).splitlines()[0]}"
+        self.progress.problem = f"{segment.path.name} cannot be stored: {(str(error) or repr(error)).splitlines()[0]}"
         logger.error("%s. It stays in the write-ahead file; next attempt in %.0f s", self.progress.problem, wait_s)
 
     def _let_go(self, segment: Segment) -> None:
