@@ -94,4 +94,4 @@ def _patch(name: str, sdk: ModuleType) -> None:
         return
     _patched.add(name)
     provider = load_provider(name)
-    import_module(f"trilemma.{provider.transport}").patch(provider, sdk, _engine, _patches)
+    import_module(f"trilemma.transports.{provider.transport}").patch(provider, sdk, _engine, _patches)

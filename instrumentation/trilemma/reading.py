@@ -4,6 +4,7 @@ A step that fails costs its own part of the span only (`Call.end`).
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trilemma.price import price_call
@@ -48,6 +49,10 @@ def read_times(call: "Call", record: dict[str, Any], _: BaseException | None) ->
 def read_failure(call: "Call", record: dict[str, Any], error: BaseException | None) -> None:
     """Read the failure: the provider's own type for it, else the exception's name."""
     if error is None:
+        if call.http_status is not None and call.http_status >= HTTPStatus.BAD_REQUEST and "error_type" not in record:
+            # a transport whose errors the SDK raises above its choke point
+            body = call.body or (call.chunks.body if call.chunks is not None else None)
+            record["error_type"] = _find_error_type(call, body) or str(call.http_status)
         return
     record["error_type"] = type(error).__name__
     response = getattr(error, "response", None)
@@ -58,13 +63,19 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
     body = getattr(error, "body", None)
     if body is None and response is not None and response.is_closed:  # openai before 1.2
         body = read_json(response.content)
+    if stated := _find_error_type(call, body):
+        record["error_type"] = stated
+
+
+def _find_error_type(call: "Call", body: Any) -> str | None:
+    """Return the provider's own type for a failure, where the error's body has one."""
     for path in call.target.endpoint.provider.error_types:
         value = body
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, str) and value:
-            record["error_type"] = value
-            return
+            return value
+    return None
 
 
 def read_transport(call: "Call", record: dict[str, Any], error: BaseException | None) -> None:

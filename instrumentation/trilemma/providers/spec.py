@@ -37,11 +37,13 @@ class Content:
 class Endpoint:
     """Describe one operation of a provider's API.
 
-    ``path`` is the request path as the SDK gives it. ``request`` and ``response`` map concepts of the registry to
-    sources in the bodies (trilemma.record). ``fold`` merges a stream chunk into the full response body that the
-    endpoint returns without streaming, never changing the chunk, and says whether the chunk carried content (text,
-    reasoning, a refusal, a tool call's arguments). ``is_text`` tells, at little cost, which chunks add nothing but
-    text: these are not folded where content is not captured. ``constants`` are values that every call has.
+    ``path`` is the request path as the SDK gives it; ``{name}`` stands for a part of one segment, ``{name*}`` for
+    any, and what it matched is a source of the request's table: ``"request_model": "{model}"``. ``request`` and
+    ``response`` map concepts of the registry to sources in the bodies (trilemma.record). ``fold`` merges a stream
+    chunk into the full response body that the endpoint returns without streaming, never changing the chunk, and says
+    whether the chunk carried content (text, reasoning, a refusal, a tool call's arguments). ``is_text`` tells, at
+    little cost, which chunks add nothing but text: these are not folded where content is not captured. ``constants``
+    are values that every call has.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Endpoint:
     is_text: Callable[[dict[str, Any]], bool] | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = None
+    method: str = "POST"
 
 
 @dataclass(frozen=True)

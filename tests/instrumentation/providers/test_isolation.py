@@ -55,7 +55,7 @@ BUGS = {
     "transport": break_step("read_transport"),
     "price": break_step("read_price"),
     "attributes": lambda patch: patch.setattr(engine, "write_attributes", fail),
-    "tap": lambda patch: patch.setattr("trilemma.stainless.tap", fail),
+    "tap": lambda patch: patch.setattr("trilemma.transports.stainless.tap", fail),
     "reader": lambda patch: patch.setattr(Call, "note_reader", fail),
     "recorder": lambda patch: patch.setattr(Chunks, "note_results_of", fail),
 }

@@ -92,10 +92,12 @@ def test_one_shot_messages(traced: Traced) -> None:
 
 
 def test_other_endpoints(traced: Traced) -> None:
-    """An endpoint without a table of its own has a span with its model; one that asks no model has none."""
+    """An endpoint without a table of its own has a span with its model; any other call a plain one by its path."""
     reply = reply_whole(CHAT.name)
     reply.body = b'{"id": "m", "model": "omni-moderation", "results": [], "data": []}'
     client = traced.client(CHAT, reply)
     client.models.list()
+    client.files.retrieve("file-abc123")
     client.moderations.create(input="x", model="omni-moderation-latest")
-    assert traced.span().name == "moderation omni-moderation-latest"
+    names = [span.name for span in traced.spans()]
+    assert names == ["GET /models", "GET /files/{id}", "moderation omni-moderation-latest"]

@@ -12,7 +12,7 @@ from typing import Any
 from trilemma import guard
 from trilemma.dropped import end_dropped, track
 from trilemma.engine import Call
-from trilemma.raw_body import RawBody
+from trilemma.transports.raw_body import RawBody
 
 __all__ = ["follow", "follow_async", "tap"]
 

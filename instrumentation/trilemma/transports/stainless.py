@@ -16,16 +16,19 @@ from weakref import WeakKeyDictionary
 from opentelemetry import trace
 
 from trilemma import guard
-from trilemma.engine import CURRENT, Call, CompiledEndpoint, Engine, Target
+from trilemma.engine import CURRENT, Call, Engine
+from trilemma.opening import Opener, Route, Server
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
-from trilemma.raw_body import RawBody
-from trilemma.streams import follow, follow_async, tap
+from trilemma.transports.calling import around, around_async
+from trilemma.transports.raw_body import RawBody
+from trilemma.transports.streams import follow, follow_async, tap
 
 __all__ = ["patch"]
 
 _CALL = "_trilemma_call"
 _RAW_HEADER = "X-Stainless-Raw-Response"
+_MAX_ROUTES = 64  # remembered per client; further paths, which hold ids, are looked up each time
 
 
 def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches) -> None:
@@ -33,10 +36,10 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     base = import_module(f"{sdk.__name__}._base_client")
     opener = _Opener(provider, engine)
     if hasattr(base, "SyncAPIClient"):
-        patches.wrap(base.SyncAPIClient, "request", lambda original: _request(original, opener))
+        patches.wrap(base.SyncAPIClient, "request", lambda original: around(original, opener.open_call))
         patches.wrap(base.SyncAPIClient, "_process_response", _process_response)
     if hasattr(base, "AsyncAPIClient"):
-        patches.wrap(base.AsyncAPIClient, "request", lambda original: _request_async(original, opener))
+        patches.wrap(base.AsyncAPIClient, "request", lambda original: around_async(original, opener.open_call))
         patches.wrap(base.AsyncAPIClient, "_process_response", _process_response)
     client = base.BaseClient
     patches.wrap(client, "_process_response_data", _process_response_data)
@@ -49,109 +52,44 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
         patches.wrap(sys.modules[native.module], native.function, _start_native_span)
 
 
-class _Opener:
-    """Open a call for a request, where its path is one of the provider's endpoints."""
+class _Opener(Opener):
+    """Open a call for a request of a Stainless client, whose base URL says who serves it."""
 
     def __init__(self, provider: Provider, engine: Engine) -> None:
-        self._provider = provider
-        self._engine = engine
-        self._specs = {endpoint.path: endpoint for endpoint in provider.endpoints}
-        self._compiled: dict[str, CompiledEndpoint] = {}
-        self._targets: WeakKeyDictionary[Any, tuple[Any, dict[str, Target]]] = WeakKeyDictionary()
+        super().__init__(provider, engine)
+        self._routes: WeakKeyDictionary[Any, tuple[Any, dict[tuple[str, str], Route]]] = WeakKeyDictionary()
 
-    def open(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-        """Return the open call, or None for a request that is none of ours."""
+    def open_call(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Return the open call."""
         options = kwargs["options"] if "options" in kwargs else args[1]
         body = options.json_data
-        if not isinstance(body, dict):
-            return None
-        target = self._find_target(client, options.url)
-        if target is None:
-            return None
-        extra = options.extra_json
-        if extra and isinstance(extra, dict):
+        if isinstance(body, dict) and (extra := options.extra_json) and isinstance(extra, dict):
             body = {**body, **extra}
-        call = self._engine.open(target, body, streamed=body.get("stream") is True)
+        streamed = isinstance(body, dict) and body.get("stream") is True
+        call = self.open(self._find_route(client, options.method, options.url), body, streamed=streamed)
         if call is not None:
             call.is_raw = isinstance(options.headers, dict) and _RAW_HEADER in options.headers
         return call
 
-    def _find_target(self, client: Any, path: str) -> Target | None:
-        known = self._targets.get(client)
+    def _find_route(self, client: Any, method: str, path: str) -> Route:
+        known = self._routes.get(client)
         base_url = client._base_url  # noqa: SLF001
         if known is None or known[0] is not base_url:
-            known = self._targets[client] = base_url, {}
-        target = known[1].get(path)
-        if target is None and (endpoint := self._find_endpoint(path.partition("?")[0])):
-            target = known[1][path] = self._make_target(client, base_url, endpoint)
-        return target
-
-    def _find_endpoint(self, path: str) -> CompiledEndpoint | None:
-        endpoint = self._compiled.get(path)
-        if endpoint is None and (spec := self._specs.get(path)):
-            endpoint = self._compiled[path] = CompiledEndpoint(spec, self._provider)
-        return endpoint
-
-    def _make_target(self, client: Any, url: Any, endpoint: CompiledEndpoint) -> Target:
-        name = next((name for end, name in self._provider.hosts.items() if url.host.endswith(end)), None)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        server = {"server_address": url.host, "server_port": port} if url.host else {}
-        keeps = self._keeps_native_span(client)
-        return Target(endpoint, name or self._provider.name, server, keeps_native_span=keeps)
+            known = self._routes[client] = base_url, {}
+        route = known[1].get((method, path))
+        if route is None:
+            port = base_url.port or (443 if base_url.scheme == "https" else 80)
+            keeps = self._keeps_native_span(client)
+            route = self.find(method, path, Server(base_url.host, port), keeps_native_span=keeps)
+            if len(known[1]) < _MAX_ROUTES:
+                known[1][method, path] = route
+        return route
 
     def _keeps_native_span(self, client: Any) -> bool:
         """Tell whether the user gave the client a tracer provider that is not ours: then its span goes elsewhere."""
-        native = self._provider.native_tracer
+        native = self.provider.native_tracer
         own = (getattr(client, native.option, None) or {}).get("tracer_provider") if native else None
-        return own is not None and own is not (self._engine.tracer_provider or trace.get_tracer_provider())
-
-
-def _request(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
-    def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call, tokens = _open(opener, self, args, kwargs)
-        if call is None:
-            return original(self, *args, **kwargs)
-        try:
-            result = original(self, *args, **kwargs)
-        except BaseException as error:
-            call.leave(tokens)
-            call.end(error=error)
-            raise
-        call.leave(tokens)
-        if not call.is_unread:
-            call.end()
-        return result
-
-    return request
-
-
-def _request_async(original: Callable[..., Any], opener: _Opener) -> Callable[..., Any]:
-    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call, tokens = _open(opener, self, args, kwargs)
-        if call is None:
-            return await original(self, *args, **kwargs)
-        try:
-            result = await original(self, *args, **kwargs)
-        except BaseException as error:
-            call.leave(tokens)
-            call.end(error=error)
-            raise
-        call.leave(tokens)
-        if not call.is_unread:
-            call.end()
-        return result
-
-    return request
-
-
-def _open(opener: _Opener, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | None, Any]:
-    call = None
-    try:
-        call = opener.open(client, args, kwargs)
-        return call, None if call is None else call.enter()
-    except Exception:  # noqa: BLE001  # the guard
-        guard.caught("open")
-        return call, None
+        return own is not None and own is not (self.engine.tracer_provider or trace.get_tracer_provider())
 
 
 def _process_response(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Own the reading of a body whose bytes a user takes past the SDK's parser: JSON, or server-sent events."""
+"""Own the reading of a body by its bytes, where no parser of an SDK gives its parts: JSON, events, or JSON lines."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from trilemma.record import read_json
 
 __all__ = ["RawBody"]
 
+_JSON_LINES = frozenset({"application/x-ndjson", "application/stream+json", "application/jsonl", "application/x-jsonl"})
 _MAX_BYTES = 32 * 1024 * 1024  # a larger body is not kept: its span lacks what only the body says
 
 
@@ -17,7 +18,9 @@ class RawBody:
     def __init__(self, response: Any, call: Call) -> None:
         headers = response.headers
         self._call = call
-        self._events = headers.get("content-type", "").startswith("text/event-stream")
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._events = content_type == "text/event-stream"
+        self._lines = content_type in _JSON_LINES
         # Bytes come here before they are decompressed; a compressed body is read whole, at its end.
         self._encoded = headers.get("content-encoding", "identity") != "identity"
         self._decode = type(response), [pair for pair in headers.raw if pair[0].lower() == b"content-encoding"]
@@ -28,7 +31,7 @@ class RawBody:
     @guard.guarded
     def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        if self._events and not self._encoded:
+        if (self._events or self._lines) and not self._encoded:
             self._feed(chunk)
             return
         self._size += len(chunk)
@@ -43,7 +46,7 @@ class RawBody:
     def read_all(self, content: bytes) -> None:
         """Take a body that was read before it came here, decompressed."""
         self._encoded = False
-        if self._events:
+        if self._events or self._lines:
             self._feed(content + b"\n\n")
         else:
             self._call.body = read_json(content)
@@ -57,9 +60,20 @@ class RawBody:
         self.read_all(content)
 
     def _feed(self, chunk: bytes) -> None:
+        if self._lines:
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in lines:
+                self._note(line)
+            return
         # A chunk may end within "\r\n": the "\r" stays for the next one.
         *events, self._rest = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n\n")
         for event in events:
-            lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
-            if self._call.chunks is not None and lines and (body := read_json(b"\n".join(lines))):
-                self._call.chunks.note(body)
+            self._note(b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")))
+
+    def _note(self, text: bytes) -> None:
+        if not text.strip() or not (body := read_json(text)):
+            return
+        if self._call.chunks is not None:
+            self._call.chunks.note(body)
+        else:  # a line of a stream nobody asked for: an error in its place, or the only answer
+            self._call.body = body
