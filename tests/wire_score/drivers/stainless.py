@@ -1,0 +1,130 @@
+"""Own how a record becomes a call of a Stainless-generated SDK: its own method where there is one, else any path."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tests.wire_score.corpus import body_bytes, find_address, parse_form
+from tests.wire_score.outcome import Outcome, observe, observe_async, run_async
+from tests.wire_score.transport import make_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.wire_score.corpus import Address, Record
+
+__all__ = ["Sdk", "find_http", "send"]
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """Be a Stainless-generated SDK: its clients, and which method asks which path."""
+
+    name: str
+    client: str
+    async_client: str
+    methods: Mapping[str, str]  # path of a POST with a JSON object to the method that sends it
+    options: Mapping[str, Any] = field(default_factory=lambda: {"api_key": "k"})
+    version_in_path: bool = False  # whether the SDK's paths begin with the API's version, as /v1/messages
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.client))
+
+    def find_address(self, record: Record) -> Address:
+        """Split a record's URL as the SDK does."""
+        tails = tuple(self.methods) if isinstance(record["request_body"], dict) else ()
+        return find_address(record, tails, version_in_path=self.version_in_path)
+
+
+def find_http(sdk: Any) -> Any:
+    """Return the HTTP library the SDK is built on: httpx or httpx2."""
+    base = importlib.import_module(f"{sdk.__name__}._base_client")
+    return getattr(base, "httpx2", None) or base.httpx
+
+
+def send(sdk: Sdk, record: Record, *, is_async: bool, **options: Any) -> Outcome:
+    """Send a record's request through `sdk`, answered by its recorded response."""
+    address = sdk.find_address(record)
+    options = {"base_url": address.base, **options}
+    client, transport = _make_client(sdk, is_async=is_async, options=tuple(sorted(options.items())))
+    transport.record, transport.asked = record, 0
+    outcome: Outcome
+    if is_async:
+        outcome = run_async(observe_async(lambda: _call(sdk, client, record, address), is_stream=_is_stream))
+    else:
+        outcome = observe(lambda: _call(sdk, client, record, address), is_stream=_is_stream)
+    outcome.asked = transport.asked
+    return outcome
+
+
+def _is_stream(result: Any) -> bool:
+    return type(result).__name__ in {"Stream", "AsyncStream"}
+
+
+@cache
+def _make_client(sdk: Sdk, *, is_async: bool, options: tuple[tuple[str, Any], ...]) -> tuple[Any, Any]:
+    module = importlib.import_module(sdk.name)
+    http = find_http(module)
+    transport = make_transport(http)
+    kind = http.AsyncClient if is_async else http.Client
+    client_class = getattr(module, sdk.async_client if is_async else sdk.client)
+    http_client = kind(transport=transport, trust_env=False)
+    return client_class(**{**sdk.options, "max_retries": 0, "http_client": http_client, **dict(options)}), transport
+
+
+def _call(sdk: Sdk, client: Any, record: Record, address: Address) -> Any:
+    body = record["request_body"]
+    path = sdk.methods.get(address.path) if record["method"] == "POST" and isinstance(body, dict) else None
+    method = _find_method(client, path) if path else None
+    return _call_path(client, record, address) if method is None else _call_method(method, body, address)
+
+
+def _find_method(client: Any, path: str) -> Any:
+    for name in path.split("."):
+        client = getattr(client, name, None)
+    return client
+
+
+def _call_method(method: Any, body: dict[str, Any], address: Address) -> Any:
+    known = inspect.signature(method).parameters
+    arguments = {name: value for name, value in body.items() if name in known}
+    extra = {name: value for name, value in body.items() if name not in known}
+    # A request that the SDK would refuse unsent is sent all the same: the recording says what came back.
+    missing = {
+        name: None for name, kind in known.items() if kind.default is kind.empty and kind.kind == kind.KEYWORD_ONLY
+    }
+    arguments = {**missing, **arguments, "timeout": 60}
+    return method(**arguments, extra_body=extra or None, extra_query=address.query or None)
+
+
+def _call_path(client: Any, record: Record, address: Address) -> Any:
+    """Ask a path by the SDK's methods for any path, which its own methods call as well."""
+    body, verb = record["request_body"], record["method"].lower()
+    arguments: dict[str, Any] = {"options": {"params": address.query} if address.query else {}}
+    form = parse_form(record)
+    if form is not None:
+        # What the SDK's own upload methods do: multipart by header, fields as body.
+        arguments |= {"body": _read_fields(form.fields), "files": form.files}
+        arguments["options"]["headers"] = {"Content-Type": "multipart/form-data"}
+    elif isinstance(body, str):
+        arguments["content"] = body_bytes(record, "request_body")
+        kind = (record.get("request_headers") or {}).get("content-type")
+        arguments["options"]["headers"] = {"Content-Type": kind or "application/octet-stream"}
+    elif body is not None:
+        arguments["body"] = body
+    if record["stream"] and record["status"] < 400:
+        streaming = importlib.import_module(f"{type(client).__module__.partition('.')[0]}._streaming")
+        is_async = inspect.iscoroutinefunction(client.post)
+        stream_class = streaming.AsyncStream if is_async else streaming.Stream
+        arguments |= {"stream": True, "stream_cls": stream_class[object]}
+    method = getattr(client, verb)
+    known = inspect.signature(method).parameters
+    return method(address.path, cast_to=object, **{name: value for name, value in arguments.items() if name in known})
+
+
+def _read_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "stream": fields["stream"] in {"true", "True"}} if "stream" in fields else fields

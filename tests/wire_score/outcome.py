@@ -1,0 +1,74 @@
+"""Own what a user got of a call: result or chunks, as text that can be compared, or the exception's class."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["NotDrivenError", "Outcome", "observe", "observe_async", "run_async"]
+
+
+class NotDrivenError(Exception):
+    """Say why a driver cannot send a record."""
+
+
+@dataclass
+class Outcome:
+    """What the user got."""
+
+    result: str | None = None
+    chunks: list[str] = field(default_factory=list)
+    error: str | None = None
+    message: str = field(default="", compare=False)
+    asked: int = field(default=0, compare=False)  # requests that reached the transport
+
+    def fail(self, error: BaseException) -> None:
+        """Take what was raised."""
+        self.error, self.message = type(error).__name__, str(error)[:300]
+
+
+def observe(call: Callable[[], Any], *, is_stream: Callable[[Any], bool] | None = None) -> Outcome:
+    """Make a call and read what it returns to the end."""
+    outcome = Outcome()
+    try:
+        result = call()
+        if is_stream(result) if is_stream else hasattr(result, "__next__"):
+            for chunk in result:
+                outcome.chunks.append(repr(chunk))
+        else:
+            outcome.result = repr(result)
+    except Exception as error:  # noqa: BLE001  # whatever the user would have got
+        outcome.fail(error)
+    return outcome
+
+
+async def observe_async(
+    call: Callable[[], Awaitable[Any]], *, is_stream: Callable[[Any], bool] | None = None
+) -> Outcome:
+    """Do the same for a coroutine function."""
+    outcome = Outcome()
+    try:
+        result = await call()
+        if is_stream(result) if is_stream else hasattr(result, "__anext__"):
+            async for chunk in result:
+                outcome.chunks.append(repr(chunk))
+        else:
+            outcome.result = repr(result)
+    except Exception as error:  # noqa: BLE001  # whatever the user would have got
+        outcome.fail(error)
+    return outcome
+
+
+def run_async(coroutine: Any) -> Any:
+    """Run a coroutine on the process's one loop: a new one for each record would take longer than the record."""
+    return _loop().run_until_complete(coroutine)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
