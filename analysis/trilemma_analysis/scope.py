@@ -59,7 +59,7 @@ def find_scope(
         tasks: task names; none means all.
         service: a service name; None means all.
         since: a time, or a length like ``30d``, ``12h``, ``2w`` back from the end; None means 30 days.
-        until: a time, which is excluded; None means up to and with the newest run.
+        until: a time, which is excluded; None means up to the end of the newest run.
 
     Raises:
         ConfigurationError: a time cannot be read, the period is empty by its own terms, or a task is not in the store.
@@ -71,7 +71,7 @@ def find_scope(
     if not row["runs"]:
         return None
     as_of = row["last_at"].astimezone(UTC)
-    stop = end or as_of + _TICK
+    stop = end or row["end_at"].astimezone(UTC) + _TICK  # with what the newest run did after its start
     start = _read_start(since or DEFAULT_SINCE, stop)
     if start >= stop:
         raise ConfigurationError(

@@ -112,10 +112,10 @@ def _save_ledger(provider: str, folder: Path) -> str:
 
 def _write_reports(store: str, args: argparse.Namespace) -> str:
     """Write the report as a page and as JSON, and return it as text for the terminal."""
-    report = (*TRILEMMA, "report", "--store", store)
-    run_program("report-json", (*report, "--json", "--output", str(args.folder / "report.json")), args.folder)
-    run_program("report-html", (*report, "--format", "html", "--output", str(args.html)), args.folder)
-    return run_program("report", report, args.folder)
+    text = args.folder / "report.txt"
+    files = [word for file in (args.folder / "report.json", args.html, text) for word in ("--output", str(file))]
+    run_program("report", (*TRILEMMA, "report", "--store", store, *files), args.folder)
+    return text.read_text(encoding="utf-8")
 
 
 def _say_how_to_go_on(args: argparse.Namespace, took_s: float) -> str:

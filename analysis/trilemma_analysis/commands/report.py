@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["configure", "run"]
 
 HTML_FILE = "trilemma-report.html"
+LAYOUTS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"}
 FILE_WIDTH = 140  # columns of a terminal report that goes to a file or a pipe
 
 
@@ -64,11 +65,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--runs-per-month", type=float, metavar="N", help="traffic for monthly savings (default: as seen)"
     )
     parser.add_argument(
-        "--format", choices=("terminal", "markdown", "html"), default="terminal", help="default terminal"
+        "--format", choices=("terminal", "markdown", "html"), help="default: by the ending of --output, else terminal"
     )
     parser.add_argument("--json", action="store_true", help="every number as JSON instead")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"write here (HTML goes to {HTML_FILE} unless told)"
+        "--output",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=f"write here; may be given again: .html, .md, .json, .txt (HTML goes to {HTML_FILE} unless told)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
 
@@ -90,22 +96,22 @@ def run(args: argparse.Namespace) -> int:
             runs_per_month=args.runs_per_month,
             seed=args.seed,
         )
-    output = args.output
-    if output is None and args.format == "html" and not args.json:
-        output = Path(HTML_FILE)
-    if output is None and args.format == "terminal" and not args.json and sys.stdout.isatty():
+    asked = "json" if args.json else args.format
+    outputs = args.output or ([Path(HTML_FILE)] if asked == "html" else [])
+    if not outputs and asked in {None, "terminal"} and sys.stdout.isatty():
         Console(width=max(100, shutil.get_terminal_size().columns)).print(lay_out(report))
         return 0
-    text = report.to_json() if args.json else _render(report, args.format)
-    if output is None:
-        sys.stdout.write(text)
-        return 0
-    _write(output, text)
-    sys.stderr.write(f"wrote {output}\n")
+    if not outputs:
+        sys.stdout.write(_render(report, asked or "terminal"))
+    for output in outputs:
+        _write(output, _render(report, asked or LAYOUTS.get(output.suffix.lower(), "terminal")))
+        sys.stderr.write(f"wrote {output}\n")
     return 0
 
 
 def _render(report: Report, layout: str) -> str:
+    if layout == "json":
+        return report.to_json()
     if layout == "html":
         return render_html(report)
     return render_markdown(report) if layout == "markdown" else render_terminal(report, FILE_WIDTH)

@@ -262,6 +262,18 @@ def test_currencies_are_not_added_up(tmp_path: Path) -> None:
     assert "mixed_currency" in {check.what for check in task.integrity}
 
 
+def test_period_ends_with_what_the_newest_run_did(tmp_path: Path) -> None:
+    """Unless told, the period ends after the newest run's end, so that its last call is in it."""
+    with make_store(tmp_path) as store:
+        add_runs(store, Runs(n=2, duration_s=3.0))
+        built = build_report(store)
+        add_runs(store, Runs(1, task="", started_ns=START_NS + 2_500_000_000, ids=[""]), prefix="late")
+        later = build_report(store)
+    assert built.period is not None
+    assert built.period.until - built.period.as_of == timedelta(seconds=3, microseconds=1)
+    assert any("1 of 3 calls belong to no task" in one.detail for one in later.integrity)
+
+
 def test_calls_outside_tasks_are_counted(tmp_path: Path) -> None:
     """Calls that belong to no task are left out, and the report says how many."""
     with make_store(tmp_path) as store:

@@ -47,6 +47,21 @@ def test_markdown_to_a_named_file(shop: str, tmp_path: Path) -> None:
     assert target.read_text(encoding="utf-8").startswith("# trilemma report\n")
 
 
+def test_one_run_writes_several_files(
+    shop: str, report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--output may be given again; the ending of each file says its layout, and standard output stays empty."""
+    files = [tmp_path / name for name in ("a.json", "b.html", "c.md", "d.txt")]
+    words = [word for file in files for word in ("--output", str(file))]
+    assert main(["report", "--store", shop, *words]) == 0
+    whole, page, markdown, text = (file.read_text(encoding="utf-8") for file in files)
+    assert whole == report.to_json()
+    assert page.startswith("<!doctype html>")
+    assert markdown.startswith("# trilemma report\n")
+    assert "Task support.refund" in text
+    assert capsys.readouterr().out == ""
+
+
 def test_options_reach_the_report(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Margins, baseline, confidence, traffic and seed are those asked for."""
     words = [
