@@ -100,8 +100,11 @@ class Address:
     query: dict[str, str]
 
 
-def find_address(record: Record, tails: tuple[str, ...] = (), *, version_in_path: bool = False) -> Address:
-    """Split a record's URL before the first of `tails` that it ends with, else after (or before) its API version."""
+def find_address(record: Record, tails: tuple[str, ...] = (), *, prefix: str | None = None) -> Address:
+    """Split a record's URL before the first of `tails` that it ends with, else after its API version.
+
+    With a `prefix`, the version is part of the path, and so is the prefix where it stands before the version.
+    """
     url = urlsplit(record["url"])
     origin = f"{url.scheme}://{url.netloc}"
     query = dict(parse_qsl(url.query, keep_blank_values=True))
@@ -111,9 +114,9 @@ def find_address(record: Record, tails: tuple[str, ...] = (), *, version_in_path
             return Address(origin + full.removesuffix(tail), tail, query)
     if found := _VERSION.match(full):
         base, path = found.groups()
-        if version_in_path:
+        if prefix is not None:
             base, _, version = base.rpartition("/")
-            path = f"/{version}{path}"
+            base, path = base.removesuffix(prefix), f"{prefix if base.endswith(prefix) else ''}/{version}{path}"
         return Address(origin + base, path, query)
     return Address(origin, full or "/", query)
 
@@ -131,6 +134,8 @@ def parse_form(record: Record) -> Form | None:
     if not isinstance(record["request_body"], str):
         return None
     data = body_bytes(record, "request_body")
+    if data.startswith(b"LS"):  # "--" in base64: some recorders encoded it and did not say so
+        data = base64.b64decode(data)
     boundary = data[:200].partition(b"\n")[0].rstrip(b"\r")
     if not boundary.startswith(b"--"):
         return None

@@ -23,6 +23,6 @@ def find_reason(scored: Scored, field: str) -> str | None:
 def _load() -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], str]]:
     text = Path(__file__).with_name("known.json").read_text(encoding="utf-8")
     entries = json.loads(text)["differences"]
-    of_records = {(key, each["field"]): each["reason"] for each in entries for key in each.get("ids", ())}
-    of_providers = {(each["provider"], each["field"]): each["reason"] for each in entries if "provider" in each}
+    of_records = {(key, name): e["reason"] for e in entries for key in e.get("ids", ()) for name in e["fields"]}
+    of_providers = {(e["provider"], name): e["reason"] for e in entries if "provider" in e for name in e["fields"]}
     return of_records, of_providers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["NotDrivenError", "Outcome", "observe", "observe_async", "run_async"]
+__all__ = ["NotDrivenError", "Outcome", "close_loop", "observe", "observe_async", "run_async"]
 
 
 class NotDrivenError(Exception):
@@ -72,3 +72,12 @@ def run_async(coroutine: Any) -> Any:
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
+
+
+def close_loop() -> None:
+    """End what async calls have left open, and the loop."""
+    if _loop.cache_info().currsize:
+        loop = _loop()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        _loop.cache_clear()

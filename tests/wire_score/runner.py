@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.wire_score.compare import compare
 from tests.wire_score.drivers import find_drivers
 from tests.wire_score.instrumentations import INSTRUMENTATIONS
-from tests.wire_score.outcome import NotDrivenError, Outcome
+from tests.wire_score.outcome import NotDrivenError, Outcome, close_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +57,7 @@ def score_records(records: Iterable[Record], instrumentation: str = "trilemma") 
         except Exception as error:  # noqa: BLE001  # whatever a record is or does
             reason = f"not driven: {error}" if isinstance(error, NotDrivenError) else f"not driven: {error!r}"
             yield Scored(*names, "", {"spans": (1, reason[:300], False)})
+    close_loop()
 
 
 def is_async(record: Record) -> bool:

@@ -23,6 +23,8 @@ __all__ = ["DRIVERS", "find_drivers"]
 # In order of preference: a vendor's own SDK first, the openai SDK, which can send anything anywhere, last.
 DRIVERS = (
     "anthropic",
+    "groq",
+    "together",
     "openai",
 )
 

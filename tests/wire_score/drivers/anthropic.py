@@ -23,7 +23,7 @@ _ANTHROPIC = stainless.Sdk(
         "/v1/messages/count_tokens": "messages.count_tokens",
         "/v1/complete": "completions.create",
     },
-    version_in_path=True,
+    prefix="",
 )
 _VERTEX = stainless.Sdk(
     "anthropic", "AnthropicVertex", "AsyncAnthropicVertex", {"/v1/messages": "messages.create"}, {"access_token": "t"}

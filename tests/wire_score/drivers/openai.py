@@ -41,6 +41,6 @@ def send(record: Record, *, is_async: bool) -> Outcome:
     if deployment is None or not isinstance(record["request_body"], dict):
         return stainless.send(_OPENAI, record, is_async=is_async)
     version = find_address(record).query.get("api-version") or "2024-10-21"
-    body = {"model": deployment[1], **record["request_body"]}
+    body = {**record["request_body"], "model": record["request_body"].get("model") or deployment[1]}
     address = {"base_url": None, "azure_endpoint": f"{url.scheme}://{url.netloc}", "api_version": version}
     return stainless.send(_AZURE, {**record, "request_body": body}, is_async=is_async, **address)

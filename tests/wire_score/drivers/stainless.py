@@ -29,7 +29,7 @@ class Sdk:
     async_client: str
     methods: Mapping[str, str]  # path of a POST with a JSON object to the method that sends it
     options: Mapping[str, Any] = field(default_factory=lambda: {"api_key": "k"})
-    version_in_path: bool = False  # whether the SDK's paths begin with the API's version, as /v1/messages
+    prefix: str | None = None  # what stands before the version where the SDK's paths have it, as in /v1/messages
 
     def __hash__(self) -> int:
         return hash((self.name, self.client))
@@ -37,7 +37,7 @@ class Sdk:
     def find_address(self, record: Record) -> Address:
         """Split a record's URL as the SDK does."""
         tails = tuple(self.methods) if isinstance(record["request_body"], dict) else ()
-        return find_address(record, tails, version_in_path=self.version_in_path)
+        return find_address(record, tails, prefix=self.prefix)
 
 
 def find_http(sdk: Any) -> Any:
@@ -112,8 +112,7 @@ def _call_path(client: Any, record: Record, address: Address) -> Any:
         arguments["options"]["headers"] = {"Content-Type": "multipart/form-data"}
     elif isinstance(body, str):
         arguments["content"] = body_bytes(record, "request_body")
-        kind = (record.get("request_headers") or {}).get("content-type")
-        arguments["options"]["headers"] = {"Content-Type": kind or "application/octet-stream"}
+        arguments["options"]["headers"] = {"Content-Type": "application/octet-stream"}
     elif body is not None:
         arguments["body"] = body
     if record["stream"] and record["status"] < 400:
