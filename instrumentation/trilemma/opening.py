@@ -39,16 +39,24 @@ class Opener:
     def __init__(self, provider: Provider, engine: Engine) -> None:
         self.provider = provider
         self.engine = engine
-        self._exact = {(each.method, each.path): each for each in provider.endpoints if "{" not in each.path}
-        self._patterns = [(compile_path(each.path), each) for each in provider.endpoints if "{" in each.path]
-        self._compiled: dict[tuple[str, str], CompiledEndpoint] = {}
+        self._exact = {
+            (each.method, each.path): each for each in provider.endpoints if "{" not in each.path and each.when is None
+        }
+        self._patterns = [
+            (compile_path(each.path), each)
+            for each in provider.endpoints
+            if (each.method, each.path) not in self._exact
+        ]
+        self._compiled: dict[tuple[str, str, str], CompiledEndpoint] = {}
         self._targets: dict[tuple[Any, ...], Target] = {}
 
-    def find(self, method: str, path: str, server: Server, *, keeps_native_span: bool = False) -> Route:
+    def find(
+        self, method: str, path: str, server: Server, body: Any = None, *, keeps_native_span: bool = False
+    ) -> Route:
         """Return the route of a request; `path` may have a query, which is not looked at."""
         method, path = method.upper(), urlsplit(path).path if "://" in path else path.partition("?")[0]
-        endpoint, values = self._match(method, path)
-        key = (endpoint.method, endpoint.path, server, keeps_native_span)
+        endpoint, values = self._match(method, path, body if type(body) is dict else {})
+        key = (endpoint.method, endpoint.path, endpoint.operation, server, keeps_native_span)
         target = self._targets.get(key)
         if target is None:
             if len(self._targets) >= _MAX_ROUTES:
@@ -64,21 +72,24 @@ class Opener:
             body = {**body, **route.values}
         return self.engine.open(route.target, body, streamed=streamed)
 
-    def _match(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+    def _match(self, method: str, path: str, body: dict[str, Any]) -> tuple[Endpoint, Mapping[str, str]]:
         if (endpoint := self._exact.get((method, path))) is not None:
             return endpoint, {}
         for pattern, endpoint in self._patterns:
-            if endpoint.method == method and (found := pattern.fullmatch(path)):
+            if endpoint.method != method or (endpoint.when is not None and not endpoint.when(body)):
+                continue
+            if found := pattern.fullmatch(path):
                 return endpoint, {f"{{{name}}}": value for name, value in found.groupdict().items()}
         template = template_path(path)
         return Endpoint(template, f"{method} {template}", method=method), {}
 
     def _make_target(self, spec: Endpoint, server: Server, *, keeps_native_span: bool) -> Target:
-        endpoint = self._compiled.get((spec.method, spec.path))
+        key = (spec.method, spec.path, spec.operation)
+        endpoint = self._compiled.get(key)
         if endpoint is None:
             if len(self._compiled) >= _MAX_ROUTES:
                 self._compiled.clear()
-            endpoint = self._compiled[spec.method, spec.path] = CompiledEndpoint(spec, self.provider)
+            endpoint = self._compiled[key] = CompiledEndpoint(spec, self.provider)
         name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
         address = {"server_address": server.host, "server_port": server.port} if server.host else {}
         return Target(endpoint, name or self.provider.name, address, keeps_native_span=keeps_native_span)

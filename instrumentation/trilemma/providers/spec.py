@@ -43,7 +43,8 @@ class Endpoint:
     chunk into the full response body that the endpoint returns without streaming, never changing the chunk, and says
     whether the chunk carried content (text, reasoning, a refusal, a tool call's arguments). ``is_text`` tells, at
     little cost, which chunks add nothing but text: these are not folded where content is not captured. ``constants``
-    are values that every call has.
+    are values that every call has. ``when`` tells by the request's body whether a request to a path that serves several
+    operations is this one.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Endpoint:
     constants: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = None
     method: str = "POST"
+    when: Callable[[dict[str, Any]], bool] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ PROVIDER = Provider(
     endpoints=(
         Endpoint("/chat", "chat"),
         Endpoint("/models/{model}:generate", "generate_content", request={"request_model": "{model}"}),
+        Endpoint("/model/{model*}/invoke", "embeddings", when=lambda body: "texts" in body),
         Endpoint("/model/{model*}/invoke", "chat"),
     ),
 )
@@ -41,6 +42,13 @@ def test_routes(opener: Opener, method: str, path: str, operation: str, values: 
     """Method and path decide; a pattern's parts are kept; what no endpoint has is named by method and path."""
     route = opener.find(method, path, Server("acme.example", 443))
     assert (route.target.record["operation"], route.values) == (operation, values)
+
+
+def test_body_decides(opener: Opener) -> None:
+    """Where a path serves several operations, the body tells which one it is."""
+    for body, operation in (({"texts": ["a"]}, "embeddings"), ({"messages": []}, "chat"), (None, "chat")):
+        route = opener.find("POST", "/model/m/invoke", Server("", 0), body)
+        assert route.target.record["operation"] == route.target.endpoint.spec.operation == operation
 
 
 def test_server_names_the_provider(opener: Opener) -> None:
