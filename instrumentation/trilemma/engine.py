@@ -34,7 +34,7 @@ from trilemma.telemetry import get_tracer
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-__all__ = ["CURRENT", "Call", "Clock", "CompiledEndpoint", "Engine", "Target"]
+__all__ = ["CURRENT", "Call", "Clock", "CompiledEndpoint", "Engine", "Target", "is_suppressed"]
 
 CURRENT: ContextVar["Call | None"] = ContextVar("trilemma_call", default=None)
 """The call whose attempts are being made in this context."""
@@ -42,14 +42,19 @@ CURRENT: ContextVar["Call | None"] = ContextVar("trilemma_call", default=None)
 ATTEMPT_EVENT = "trilemma.attempt"
 
 _ATTRIBUTES = {name: entry.attribute for name, entry in fields().items()}
-# The second and third key are plain strings that instrumentations set by convention: opentelemetry-instrumentation's
-# backward-compatible one, and the one by which framework instrumentations keep provider ones quiet.
+# The second key is a plain string, the backward-compatible one of opentelemetry-instrumentation. The key by which
+# OpenLLMetry keeps provider spans quiet beneath a framework (suppress_language_model_instrumentation) is not obeyed:
+# its own have no time to first token, no retries and no price, and the store counts a call that both trace once.
 _SUPPRESS_KEYS = (
     getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
     "suppress_instrumentation",
-    "suppress_language_model_instrumentation",
 )
 _MAX_STATUS_MESSAGE = 256
+
+
+def is_suppressed(context: otel_context.Context) -> bool:
+    """Tell whether instrumentation is switched off in `context`."""
+    return any(context.get(key) for key in _SUPPRESS_KEYS)
 
 
 class Clock(NamedTuple):
@@ -95,12 +100,23 @@ class Engine:
         self.metrics = Metrics(meter_provider)
         self.capture = read_switch()
         self.clock = clock or Clock()
+        self.note_open: Callable[[Call], None] | None = None  # asked for by frameworks (trilemma.frameworks.calls)
         self._has_prices = False
 
-    def open(self, target: Target, request: dict[str, Any], *, streamed: bool) -> "Call | None":
-        """Start a call's span, or return None where instrumentation is suppressed."""
+    def open(
+        self,
+        target: Target,
+        request: dict[str, Any],
+        *,
+        streamed: bool,
+        started: tuple[int, float] | None = None,
+    ) -> "Call | None":
+        """Start a call's span, or return None where instrumentation is suppressed.
+
+        `started`: the wall (ns) and monotonic (s) time of a call that began earlier; default: now.
+        """
         context = otel_context.get_current()
-        if context and any(context.get(key) for key in _SUPPRESS_KEYS):
+        if context and is_suppressed(context):
             return None
         end_late()
         if not self._has_prices:
@@ -110,7 +126,10 @@ class Engine:
         target.endpoint.read_request(request, record)
         if streamed:
             record["stream"] = True
-        return Call(self, target, record, task_attributes(context) if context else {})
+        call = Call(self, target, record, task_attributes(context) if context else {}, started)
+        if self.note_open is not None:
+            self.note_open(call)
+        return call
 
 
 class Call:
@@ -124,6 +143,7 @@ class Call:
         "clock_s",
         "ended",
         "engine",
+        "failure",
         "has_metrics",
         "headers",
         "http_status",
@@ -141,7 +161,14 @@ class Call:
         "target",
     )
 
-    def __init__(self, engine: Engine, target: Target, record: dict[str, Any], task: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        target: Target,
+        record: dict[str, Any],
+        task: Mapping[str, str],
+        started: tuple[int, float] | None = None,
+    ) -> None:
         self.ended = True  # until there is a span to end
         self.engine = engine
         self.target = target
@@ -156,6 +183,7 @@ class Call:
         self.attempts = 0
         self.retry_status: int | None = None
         self.retry_wait_s = 0.0
+        self.failure: tuple[BaseException, float] | None = None
         self.clock_s = engine.clock.monotonic_s
         self.chunks: Chunks | None = None
         self.has_metrics = engine.metrics.is_on()
@@ -168,8 +196,7 @@ class Call:
         if (model := record.get("request_model")) is not None:
             attributes[_ATTRIBUTES["request_model"]] = model
             name = f"{name} {model}"
-        self.started_ns = engine.clock.wall_ns()
-        self.started_s = self.clock_s()
+        self.started_ns, self.started_s = started or (engine.clock.wall_ns(), self.clock_s())
         self.span = get_tracer().start_span(
             name, kind=SpanKind.CLIENT, attributes=attributes, start_time=self.started_ns
         )
@@ -203,11 +230,15 @@ class Call:
         self.note_request(response.request)
 
     def note_request(self, request: Any) -> None:
-        """Hash the request body as it was sent; equal bodies have equal hashes, in every process."""
+        """Take what is wanted of an HTTP request of httpx: its body."""
         if self.request_hash is None and (content := getattr(request, "_content", None)):
-            self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
-            if self.engine.capture is not None:
-                self.request_content = content
+            self.note_content(content)
+
+    def note_content(self, content: bytes) -> None:
+        """Hash the request body as it was sent; equal bodies have equal hashes, in every process."""
+        self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
+        if self.engine.capture is not None:
+            self.request_content = content
 
     @guard.guarded
     def note_retry(self, wait_s: float) -> None:
@@ -221,7 +252,9 @@ class Call:
         self.note_attempt(self.attempts, error=error, wait_s=wait_s)
         self.http_status = self.retry_status = None
 
-    def note_attempt(self, number: int, *, error: BaseException | None, wait_s: float | None = None) -> None:
+    def note_attempt(
+        self, number: int, *, error: BaseException | None, wait_s: float | None = None, at_s: float | None = None
+    ) -> None:
         """Write an attempt onto the span, with its status or, without a response, its error."""
         attributes: dict[str, Any] = {"trilemma.attempt.number": number}
         if self.http_status:
@@ -230,7 +263,24 @@ class Call:
             attributes[_ATTRIBUTES["error_type"]] = type(error).__name__
         if wait_s is not None:
             attributes[_ATTRIBUTES["retry_wait_s"]] = wait_s
-        self.span.add_event(ATTEMPT_EVENT, attributes, self.wall_ns(self.clock_s()))
+        self.span.add_event(ATTEMPT_EVENT, attributes, self.wall_ns(self.clock_s() if at_s is None else at_s))
+
+    @guard.guarded
+    def fail_attempt(self, error: BaseException) -> None:
+        """Remember that an attempt failed, where the SDK does not say whether it will try again."""
+        self.failure = error, self.clock_s()
+
+    @guard.guarded
+    def begin_attempt(self) -> None:
+        """Record the failed attempt before this one, if there was one: the SDK has waited from its end until now."""
+        if self.failure is None:
+            return
+        (error, at_s), self.failure = self.failure, None
+        wait_s = self.clock_s() - at_s
+        self.attempts += 1
+        self.retry_wait_s += wait_s
+        self.note_attempt(self.attempts, error=error, wait_s=wait_s, at_s=at_s)
+        self.http_status = None
 
     def note_reader(self, generator: Any) -> None:
         """Take the SDK's generator that reads the stream."""
@@ -262,7 +312,7 @@ class Call:
             guard.caught("end")
         finally:
             self.body = self.record = {}
-            self.headers = self.chunks = self.request_content = None
+            self.headers = self.chunks = self.request_content = self.failure = None
             try:
                 self.span.end(self.wall_ns(end_s))
             except Exception:  # noqa: BLE001  # a span processor's bug, which is not the user's call's either

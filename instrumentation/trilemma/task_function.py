@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from opentelemetry.context import attach, get_current
 
@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
     from trilemma.task import Task
 
-__all__ = ["carry", "wrap"]
+__all__ = ["Run", "carry", "wrap", "wrap_async_generator", "wrap_generator"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+class Run(Protocol):
+    """Be what a generator can run in: a task, or the span of an agent."""
+
+    def begin(self) -> Context:
+        """Start, and return the context of the steps."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End, with the error that ended the generator."""
 
 
 def carry(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -45,9 +55,9 @@ def carry(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def wrap(function: Callable[_P, _R], make_task: Callable[[], Task]) -> Callable[_P, _R]:
     """Return `function` with each call run in a task of its own."""
     if inspect.isasyncgenfunction(function):
-        return cast("Callable[_P, _R]", _wrap_async_generator(function, make_task))
+        return cast("Callable[_P, _R]", wrap_async_generator(function, make_task))
     if inspect.isgeneratorfunction(function):
-        return cast("Callable[_P, _R]", _wrap_generator(function, make_task))
+        return cast("Callable[_P, _R]", wrap_generator(function, make_task))
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -81,7 +91,9 @@ class _Steps:
         leave(self._token)
 
 
-def _wrap_generator(function: Callable[..., Any], make_task: Callable[[], Task]) -> Callable[..., Any]:
+def wrap_generator(function: Callable[..., Any], make_task: Callable[[], Run]) -> Callable[..., Any]:
+    """Return the generator function with each run's steps in what `make_task` makes, begun at the first step."""
+
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         task = make_task()
@@ -113,7 +125,9 @@ def _wrap_generator(function: Callable[..., Any], make_task: Callable[[], Task])
     return run
 
 
-def _wrap_async_generator(function: Callable[..., Any], make_task: Callable[[], Task]) -> Callable[..., Any]:
+def wrap_async_generator(function: Callable[..., Any], make_task: Callable[[], Run]) -> Callable[..., Any]:
+    """Do the same for an async generator function."""
+
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         task = make_task()
