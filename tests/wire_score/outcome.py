@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["NotDrivenError", "Outcome", "close_loop", "observe", "observe_async", "run_async"]
+__all__ = ["NotDrivenError", "Outcome", "ask", "close_loop", "observe", "observe_async", "run_async"]
 
 
 class NotDrivenError(Exception):
@@ -25,7 +25,6 @@ class Outcome:
     chunks: list[str] = field(default_factory=list)
     error: str | None = None
     message: str = field(default="", compare=False)
-    asked: int = field(default=0, compare=False)  # requests that reached the transport
 
     def fail(self, error: BaseException) -> None:
         """Take what was raised."""
@@ -61,6 +60,25 @@ async def observe_async(
             outcome.result = repr(result)
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.fail(error)
+    return outcome
+
+
+def ask(
+    transport: Any,
+    record: Any,
+    call: Callable[[], Any],
+    *,
+    is_async: bool,
+    is_stream: Callable[[Any], bool] | None = None,
+) -> Outcome:
+    """Make a call that `transport` answers with `record`; raises NotDrivenError where the SDK sends nothing."""
+    transport.record, transport.asked = record, 0
+    if is_async:
+        outcome: Outcome = run_async(observe_async(call, is_stream=is_stream))
+    else:
+        outcome = observe(call, is_stream=is_stream)
+    if not transport.asked:
+        raise NotDrivenError(f"it sent nothing: {outcome.error}: {outcome.message}")
     return outcome
 
 

@@ -72,13 +72,9 @@ def drive(record: Record, *, is_async: bool) -> tuple[str, Outcome]:
     reasons = []
     for driver in find_drivers(record):
         try:
-            outcome = driver.send(record, is_async=is_async)
+            return driver.SDK, driver.send(record, is_async=is_async)
         except NotDrivenError as error:
             reasons.append(f"{driver.SDK}: {error}")
-            continue
-        if outcome.asked:
-            return driver.SDK, outcome
-        reasons.append(f"{driver.SDK} sent nothing: {outcome.error}: {outcome.message}")
     raise NotDrivenError("; ".join(reasons) or "no SDK here has the endpoint")
 
 

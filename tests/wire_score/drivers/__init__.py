@@ -25,6 +25,10 @@ DRIVERS = (
     "anthropic",
     "groq",
     "together",
+    "mistralai",
+    "cohere",
+    "ollama",
+    "huggingface_hub",
     "openai",
 )
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tests.wire_score.corpus import body_bytes, find_address, parse_form
-from tests.wire_score.outcome import Outcome, observe, observe_async, run_async
+from tests.wire_score.outcome import Outcome, ask
 from tests.wire_score.transport import make_transport
 
 if TYPE_CHECKING:
@@ -51,14 +51,8 @@ def send(sdk: Sdk, record: Record, *, is_async: bool, **options: Any) -> Outcome
     address = sdk.find_address(record)
     options = {"base_url": address.base, **options}
     client, transport = _make_client(sdk, is_async=is_async, options=tuple(sorted(options.items())))
-    transport.record, transport.asked = record, 0
-    outcome: Outcome
-    if is_async:
-        outcome = run_async(observe_async(lambda: _call(sdk, client, record, address), is_stream=_is_stream))
-    else:
-        outcome = observe(lambda: _call(sdk, client, record, address), is_stream=_is_stream)
-    outcome.asked = transport.asked
-    return outcome
+    call = lambda: _call(sdk, client, record, address)  # noqa: E731  # sync or async, as its client is
+    return ask(transport, record, call, is_async=is_async, is_stream=_is_stream)
 
 
 def _is_stream(result: Any) -> bool:
