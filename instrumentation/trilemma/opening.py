@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from trilemma.engine import Call, CompiledEndpoint, Engine, Target
+from trilemma.providers.hosts import name_server
 from trilemma.providers.spec import Endpoint, Provider
 
 __all__ = ["Opener", "Route", "Server"]
@@ -20,10 +21,11 @@ _WORD = re.compile(r"v\d+[a-z]*\d*|[a-z][a-z_:-]{0,31}", re.IGNORECASE)
 
 
 class Server(NamedTuple):
-    """Be who a client calls; `host` is empty where that is unknown."""
+    """Be who a client calls; `host` is empty where that is unknown, `path` is the base URL's."""
 
     host: str
     port: int
+    path: str = ""
 
 
 class Route(NamedTuple):
@@ -64,6 +66,12 @@ class Opener:
             target = self._targets[key] = self._make_target(endpoint, server, keeps_native_span=keeps_native_span)
         return Route(target, values)
 
+    def knows(self, method: str, path: str) -> bool:
+        """Tell whether a path, without a query, is that of an endpoint."""
+        return (method, path) in self._exact or any(
+            endpoint.method == method and pattern.fullmatch(path) for pattern, endpoint in self._patterns
+        )
+
     def open(self, route: Route, body: Any, *, streamed: bool) -> Call | None:
         """Open a call; `body` is the request's, if it is a JSON object."""
         if type(body) is not dict:
@@ -91,6 +99,7 @@ class Opener:
                 self._compiled.clear()
             endpoint = self._compiled[key] = CompiledEndpoint(spec, self.provider)
         name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
+        name = name or name_server(server.host, server.port, server.path)
         address = {"server_address": server.host, "server_port": server.port} if server.host else {}
         return Target(endpoint, name or self.provider.name, address, keeps_native_span=keeps_native_span)
 

@@ -15,24 +15,14 @@ from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id, get_sn
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 from genai_prices.types import Usage as TableUsage
 
+from trilemma.providers.hosts import find_price_id
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
 __all__ = ["Call", "Quote", "Rates", "get_snapshot", "name_version", "quote_call"]
 
-# semantic-convention provider name -> genai-prices provider id, where they differ.
-PROVIDER_IDS = {
-    "aws.bedrock": "aws",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "gcp.vertex_ai": "google",
-    "mistral_ai": "mistral",
-    "moonshot_ai": "moonshotai",
-    "x_ai": "x-ai",
-}
 # Words by which providers say "the ordinary price applies". Groq: its flex tier costs the same, with higher limits.
 STANDARD_TIERS = frozenset({"auto", "default", "on_demand", "standard", "standard_only"})
 SAME_PRICE_TIERS = frozenset({("groq", "flex")})
@@ -147,7 +137,8 @@ def _find_host(server_address: str | None, snapshot: DataSnapshot) -> Provider |
 
 
 def _find_named(name: str | None, snapshot: DataSnapshot) -> Provider | None:
-    return find_provider_by_id(snapshot.providers, PROVIDER_IDS.get(name, name)) if name else None
+    price_id = find_price_id(name) if name else None
+    return find_provider_by_id(snapshot.providers, price_id) if price_id else None
 
 
 def _list_model_refs(call: Call) -> Iterator[str]:

@@ -110,7 +110,6 @@ PROVIDER = Provider(
     name="anthropic",
     module="anthropic",
     transport="stainless",
-    hosts={".amazonaws.com": "aws.bedrock", "aiplatform.googleapis.com": "gcp.vertex_ai"},
     headers={
         "request-id": ("request_id", 0),
         "anthropic-ratelimit-requests-remaining": ("remaining_requests", 1),

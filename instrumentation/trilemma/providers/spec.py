@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from trilemma.record import Source
 
-__all__ = ["Content", "Endpoint", "NativeTracer", "Parts", "Provider", "Table"]
+__all__ = ["Content", "Endpoint", "Hook", "NativeTracer", "Parts", "Provider", "Table"]
 
 Table: TypeAlias = Mapping[str, Source]
 """Where in a body each concept of the registry is."""
@@ -73,14 +73,34 @@ class NativeTracer:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """Say where an SDK that sends by httpx lets us in (trilemma.transports.httpx_client).
+
+    ``name`` is a function of ``module``, or a method or attribute of a class in it. By ``kind`` it is
+
+    - "call": what makes one call, however many requests that takes, and gives the HTTP response or a context manager of
+      it. It takes a `request`, or its parts as `method`, `path`, `base_url`, `json` and `data`; where the argument
+      ``again`` is true, it is a further attempt of a call.
+    - "client": what gives the HTTP client, each of whose requests is a call.
+    - "wait": what decides how long to wait (s) before the next attempt, from the failed one's response or error.
+    """
+
+    kind: Literal["call", "client", "wait"]
+    module: str
+    name: str
+    again: str = ""
+
+
+@dataclass(frozen=True)
 class Provider:
     """Describe a provider SDK: where its transport is, who serves which host, and its endpoints.
 
     ``module`` is the SDK's import name and ``transport`` the kind of choke point it has. ``name`` is the semantic
-    conventions' provider name, unless the client's host ends with a key of ``hosts``. ``headers`` maps a response
-    header to a concept and a factor for its figure (0: text). ``error_types`` are paths to the type of the failure in
-    the error's body. ``aliases`` are second attribute names that the conventions have for this provider.
-    ``native_tracer`` is where the SDK starts spans of its own, which would be second ones.
+    conventions' provider name, unless the client's host ends with a key of ``hosts`` or is in hosts.json. ``headers``
+    maps a response header to a concept and a factor for its figure (0: text). ``error_types`` are paths to the type of
+    the failure in the error's body. ``aliases`` are second attribute names that the conventions have for this provider.
+    ``native_tracer`` is where the SDK starts spans of its own, which would be second ones. ``hooks`` are where an SDK
+    without a transport of its own lets us in.
     """
 
     name: str
@@ -92,3 +112,4 @@ class Provider:
     error_types: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     native_tracer: NativeTracer | None = None
+    hooks: tuple[Hook, ...] = ()

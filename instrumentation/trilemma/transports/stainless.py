@@ -80,7 +80,7 @@ class _Opener(Opener):
         if route is None:
             port = base_url.port or (443 if base_url.scheme == "https" else 80)
             keeps = self._keeps_native_span(client)
-            route = self.find(method, path, Server(base_url.host, port), keeps_native_span=keeps)
+            route = self.find(method, path, Server(base_url.host, port, base_url.path), keeps_native_span=keeps)
             if len(known[1]) < _MAX_ROUTES:
                 known[1][method, path] = route
         return route

@@ -1,0 +1,68 @@
+"""Own who serves which host (hosts.json), and what the price table calls a provider.
+
+The conventions name the provider by the best knowledge there is, and the SDK's own where there is none. So a host that
+is not in the table keeps the SDK's name, with the host in ``server.address``; TRILEMMA_HOSTS names your own servers:
+``llm.corp.example=azure.ai.openai,10.0.0.7:8000=vllm``.
+"""
+
+import json
+import os
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["HOSTS_VARIABLE", "find_price_id", "name_server"]
+
+HOSTS_VARIABLE = "TRILEMMA_HOSTS"
+
+
+class _Entry(NamedTuple):
+    name: str
+    host: str
+    path: str
+
+
+@lru_cache(maxsize=256)
+def name_server(host: str, port: int = 443, path: str = "") -> str | None:
+    """Return who serves `host`, or None where nobody known does; `path` is that of the client's base URL."""
+    host = host.lower()
+    hosts = {host, f"{host}:{port}", f"[{host}]:{port}"}
+    return next(
+        (entry.name for entry in _load_entries() if _fits(entry.host, hosts) and path.startswith(entry.path)), None
+    )
+
+
+@cache
+def find_price_id(name: str) -> str | None:
+    """Return the price table's id of a provider, by the conventions' name; None where tokens are not what it bills."""
+    price_id: str | None = next((each.get("prices", name) for each in _load_table() if each["name"] == name), name)
+    return price_id
+
+
+def _fits(pattern: str, hosts: set[str]) -> bool:
+    if pattern.startswith("*"):
+        return any(host.endswith(pattern[1:]) for host in hosts)
+    if pattern.endswith("*"):
+        return any(host.startswith(pattern[:-1]) for host in hosts)
+    return pattern in hosts
+
+
+@cache
+def _load_entries() -> list[_Entry]:
+    entries = []
+    for pair in os.environ.get(HOSTS_VARIABLE, "").split(","):
+        address, _, name = pair.strip().partition("=")
+        if address and name:
+            entries.append(_split(name.strip(), address.strip().lower()))
+    return entries + [_split(each["name"], address) for each in _load_table() for address in each["hosts"]]
+
+
+def _split(name: str, address: str) -> _Entry:
+    host, slash, path = address.partition("/")
+    return _Entry(name, host, slash + path)
+
+
+@cache
+def _load_table() -> list[dict[str, object]]:
+    table: list[dict[str, object]] = json.loads(Path(__file__).with_name("hosts.json").read_text("utf-8"))["providers"]
+    return table
