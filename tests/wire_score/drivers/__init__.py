@@ -29,6 +29,7 @@ DRIVERS = (
     "cohere",
     "ollama",
     "huggingface_hub",
+    "botocore",
     "openai",
 )
 
