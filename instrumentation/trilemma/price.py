@@ -111,7 +111,7 @@ def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
     try:
         counts = _split_counts(record.get, quote)
         if counts is None:
-            return _unpriced("usage")
+            return _price_started(record, quote)
         rates = _choose_rates(quote, record["input_tokens"])
         parts: dict[str, Any] = {
             "cost_input": (counts.input * rates.input + counts.audio_input * rates.audio_input) / _PER,
@@ -136,6 +136,14 @@ def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
     return parts
 
 
+def _price_started(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
+    """Price the input of a call that broke off before its output was counted: parts are known, the total is not."""
+    if record.get("input_tokens") is None or record.get("output_tokens") is not None:
+        return _unpriced("usage")
+    known = _multiply({**record, "output_tokens": 0}, quote)
+    return {**{name: known[name] for name in known.keys() - {"cost", "cost_output"}}, **_unpriced("usage")}
+
+
 def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
     """Split a record's counts into exclusive kinds, or return None where they are missing or contradict each other."""
     total_input, total_output = get("input_tokens"), get("output_tokens")
@@ -143,6 +151,8 @@ def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
         return None
     total_output = total_output or 0
     cached, written = get("cache_read_tokens") or 0, get("cache_write_tokens") or 0
+    if (billed := get("billed_input_tokens")) is not None:  # what the provider itself says it bills
+        total_input, total_output, cached, written = billed, get("billed_output_tokens"), 0, 0
     written_1h = get("cache_write_1h_tokens") or 0
     audio_input = audio_output = reasoning = 0
     if not quote.plain:

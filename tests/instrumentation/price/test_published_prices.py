@@ -190,7 +190,6 @@ def test_provider_says_so() -> None:
         ({"batch": True, "provider": "groq", "response_model": "llama-3.1-8b-instant"}, "batch"),
         ({"input_tokens": None, "output_tokens": None}, "usage"),
         ({"input_tokens": None}, "usage"),
-        ({"output_tokens": None}, "usage"),
         ({"input_tokens": 10, "cache_read_tokens": 11}, "usage"),
         ({"cache_write_tokens": 1, "cache_write_1h_tokens": 2}, "usage"),
         ({"input_tokens": "many"}, "usage"),
@@ -203,6 +202,16 @@ def test_unknown_is_absent(record: dict[str, Any], reason: str) -> None:
     """What cannot be priced has no cost, and says why; it is never 0 and never priced as something else."""
     record = {"provider": "openai", "response_model": "gpt-5", "input_tokens": 1000, "output_tokens": 10, **record}
     assert price(**record) == {"cost_source": "unpriced", "unpriced_reason": reason}
+
+
+def test_work_that_broke_off() -> None:
+    """A call whose output was never counted has the parts of its cost that are known, and no total."""
+    started = {"provider": "anthropic", "response_model": "claude-sonnet-4-6", "input_tokens": 1000}
+    priced = price(**started, cache_read_tokens=400, output_tokens=None)
+    assert priced["cost_input"] == pytest.approx(600 * 3 / 1e6)
+    assert priced["cost_cache_read"] == pytest.approx(400 * 0.3 / 1e6)
+    assert (priced["cost_source"], priced["unpriced_reason"]) == ("unpriced", "usage")
+    assert not {"cost", "cost_output"} & priced.keys()
 
 
 @pytest.mark.parametrize(

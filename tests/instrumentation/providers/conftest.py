@@ -62,6 +62,11 @@ class Traced:
         clock = Clock(self.clock.wall_ns, self.clock.monotonic_s)
         instrument(tracer_provider=self.provider, clock=clock, **options)
 
+    def instrument_live(self) -> None:
+        """Switch the instrumentation on anew, on the real clocks."""
+        uninstrument()
+        instrument(tracer_provider=self.provider)
+
     def spans(self) -> list[ReadableSpan]:
         """Return the spans that have ended."""
         return list(self.exporter.get_finished_spans())

@@ -1,0 +1,1 @@
+"""Hold what faults on real sockets leave on the span."""
