@@ -50,7 +50,7 @@ def test_columns_fit_their_types() -> None:
 
 def test_own_names_have_our_prefix() -> None:
     """An attribute is of the semantic conventions or starts with trilemma, never of our making in their space."""
-    spaces = ("gen_ai.", "openai.", "server.", "error.", "http.", "trilemma.")
+    spaces = ("gen_ai.", "openai.", "aws.bedrock.", "server.", "error.", "http.", "trilemma.")
     assert [field.attribute for field in FIELDS if not field.attribute.startswith(spaces)] == []
 
 
