@@ -15,7 +15,7 @@ __all__ = ["read_input", "read_output", "read_system", "read_tools"]
 Message: TypeAlias = dict[str, Any]
 Part: TypeAlias = dict[str, Any]
 
-_REASONING_KEYS = ("reasoning_content", "reasoning")
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _MAX_CHARACTERS = 128 * 1024  # of one part; a longer text is cut, a longer blob left out
 
 
@@ -46,19 +46,21 @@ def read_tools(content: Content, request: dict[str, Any]) -> Any:
 
 
 def _to_choice(choice: dict[str, Any], parts: Parts) -> Message:
-    message = _to_message({"role": "assistant", **(choice.get("message") or {"content": choice.get("text")})}, parts)
-    return {**message, **({"finish_reason": choice["finish_reason"]} if choice.get("finish_reason") else {})}
+    held = choice.get("message") or choice.get("content") or {"content": choice.get("text")}
+    message = _to_message({"role": "assistant", **held}, parts)
+    finish = choice.get("finish_reason") or choice.get("finishReason")
+    return {**message, **({"finish_reason": finish} if finish else {})}
 
 
 def _to_messages(value: Any, parts: Parts, role: str) -> list[Message]:
     if isinstance(value, str):
         return [{"role": role, "parts": _to_parts(value, parts)}]
     messages = []
-    for item in value if isinstance(value, list) else ():
+    for item in value if isinstance(value, list) else (value,):
         if isinstance(item, str):
             messages.append({"role": role, "parts": _to_parts(item, parts)})
-        elif isinstance(item, dict) and "role" in item:
-            messages.append(_to_message(item, parts))
+        elif isinstance(item, dict) and ("role" in item or "parts" in item):
+            messages.append(_to_message({"role": role, **item}, parts))
         elif isinstance(item, dict):
             by = parts.get(item.get("type", ""), {}).get("role", f"={role}")
             messages.append({"role": by[1:], "parts": [_to_part(item, parts)]})
@@ -66,7 +68,7 @@ def _to_messages(value: Any, parts: Parts, role: str) -> list[Message]:
 
 
 def _to_message(item: dict[str, Any], parts: Parts) -> Message:
-    content = _to_parts(item.get("content"), parts)
+    content = _to_parts(item.get("content", item.get("parts")), parts)
     if item["role"] == "tool":
         response = content[0].get("content") if len(content) == 1 else content
         content = [{"type": "tool_call_response", "id": item.get("tool_call_id"), "response": response}]
@@ -77,7 +79,7 @@ def _to_message(item: dict[str, Any], parts: Parts) -> Message:
         content.append({"type": "refusal", "content": _cut(refusal)})
     calls = item.get("tool_calls") or ([{"function": item["function_call"]}] if item.get("function_call") else [])
     content += [_to_part({"type": "function", **call}, parts) for call in calls if isinstance(call, dict)]
-    return {"role": item["role"], "parts": content}
+    return {"role": "assistant" if item["role"] == "model" else item["role"], "parts": content}
 
 
 def _to_parts(value: Any, parts: Parts) -> list[Part]:
@@ -88,7 +90,9 @@ def _to_parts(value: Any, parts: Parts) -> list[Part]:
 
 
 def _to_part(block: dict[str, Any], parts: Parts) -> Part:
-    table = parts.get(block.get("type", ""))
+    # What a block is says its type, or, in Google's format, the key it has.
+    kind = block.get("type") or next((kind for kind in parts if block.get(kind)), "")
+    table = parts.get(kind)
     if table is None:
         return block
     part = {}

@@ -72,6 +72,10 @@ class Opener:
             endpoint.method == method and pattern.fullmatch(path) for pattern, endpoint in self._patterns
         )
 
+    def template(self, path: str) -> str:
+        """Return a path that is no endpoint's with its ids replaced."""
+        return template_path(path)
+
     def open(self, route: Route, body: Any, *, streamed: bool) -> Call | None:
         """Open a call; `body` is the request's, if it is a JSON object."""
         if type(body) is not dict:
@@ -88,7 +92,7 @@ class Opener:
                 continue
             if found := pattern.fullmatch(path):
                 return endpoint, {f"{{{name}}}": value for name, value in found.groupdict().items()}
-        template = template_path(path)
+        template = self.template(path)
         return Endpoint(template, f"{method} {template}", method=method), {}
 
     def _make_target(self, spec: Endpoint, server: Server, *, keeps_native_span: bool) -> Target:

@@ -24,7 +24,9 @@ def compile_headers(table: Mapping[str, tuple[str, float]]) -> Headers:
 
 
 def read_body(call: "Call", record: dict[str, Any], _: BaseException | None) -> None:
-    """Read the response, whole or folded of its chunks."""
+    """Read the response, whole or folded of its chunks; a refusal's body has other fields by the same names."""
+    if call.http_status and call.http_status >= HTTPStatus.BAD_REQUEST:
+        return
     body = call.chunks.body if call.chunks is not None and call.chunks.count else call.body
     if type(body) is dict:
         call.target.endpoint.read_response(body, record)
@@ -56,15 +58,20 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
         return
     record["error_type"] = type(error).__name__
     response = getattr(error, "response", None)
-    if response is not None:
-        call.note_response(response)
-    else:
+    if response is None:
         call.note_request(getattr(error, "request", None))
-    body = getattr(error, "body", None)
-    if body is None and response is not None and response.is_closed:  # openai before 1.2
-        body = read_json(response.content)
-    if stated := _find_error_type(call, body):
-        record["error_type"] = stated
+    elif call.http_status is None:  # else the transport has noted it
+        call.note_response(response)
+    for body in (getattr(error, "body", None), getattr(error, "details", None), _read_error_body(response)):
+        if stated := _find_error_type(call, body):
+            record["error_type"] = stated
+            return
+
+
+def _read_error_body(response: Any) -> Any:
+    """Read the body of an error whose exception does not hold it: openai before 1.2, the oldest google-genai."""
+    content = getattr(response, "content", None) if getattr(response, "is_closed", True) else None
+    return read_json(content) if isinstance(content, bytes) else None
 
 
 def _find_error_type(call: "Call", body: Any) -> str | None:
@@ -99,7 +106,8 @@ def read_transport(call: "Call", record: dict[str, Any], error: BaseException | 
 
 def _read_header(record: dict[str, Any], value: bytes, name: str, to_type: Callable[[Any], Any], factor: float) -> None:
     try:
-        known = to_type(float(value) * factor if factor else value.decode("latin-1"))
+        # A figure stands alone, or as Server-Timing has it: "gfet4t7; dur=1204".
+        known = to_type(float(value.rpartition(b"dur=")[2]) * factor if factor else value.decode("latin-1"))
     except ValueError:
         return
     if known is not None:

@@ -66,11 +66,13 @@ def compile_reader(table: Mapping[str, Source]) -> Reader:
 
 
 def read_json(content: bytes) -> dict[str, Any]:
-    """Parse a response body; what is no JSON object is empty."""
+    """Parse a response body; what is no JSON object, or a list of one as Google sends it, is empty."""
     try:
         body = json.loads(content)
     except ValueError:
         return {}
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
     return body if isinstance(body, dict) else {}
 
 

@@ -4,12 +4,16 @@ from importlib import import_module
 
 from trilemma.providers.spec import Provider
 
-__all__ = ["PROVIDERS", "VERSIONS", "load_provider"]
+__all__ = ["ALSO_IMPORTED_AS", "PROVIDERS", "VERSIONS", "load_provider"]
 
 PROVIDERS = {
     "anthropic": "trilemma.providers.anthropic",
+    "google.genai": "trilemma.providers.google_genai",
     "openai": "trilemma.providers.openai",
 }
+
+# What is imported of an SDK whose package has no code of its own, and so no import that can be seen.
+ALSO_IMPORTED_AS = {"mistralai": ("mistralai.client",)}
 
 # The oldest and the newest release of each SDK that the provider tests pass on (tests/constraints-oldest.txt and
 # tests/constraints.txt). The oldest openai is the first with the choke point that is patched; the oldest anthropic is

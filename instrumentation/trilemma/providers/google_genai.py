@@ -1,0 +1,49 @@
+"""Describe google-genai: the Gemini API and Vertex AI, content, embeddings, images, video, interactions."""
+
+from typing import Any
+
+from trilemma.providers.gemini_content import CONTENT, EMBED, EMBEDDED, GENERATE, GENERATED, fold_content
+from trilemma.providers.gemini_interactions import INTERACTIONS
+from trilemma.providers.spec import Endpoint, Hook, Provider, Table
+
+
+def _name_model(body: dict[str, Any]) -> str:
+    """Name a model as it is, a tuned one or an endpoint with what it is."""
+    return str(body["{model}"] if body["{kind}"] == "models" else f"{body['{kind}']}/{body['{model}']}")
+
+
+def _asks_no_image(body: dict[str, Any]) -> bool:
+    return "prompt" not in (body.get("instances") or [{}])[0]
+
+
+def _endpoint(verb: str, operation: str, request: Table, response: Table | None = None, **more: Any) -> Endpoint:
+    # The transport gives the path without version, project and publisher.
+    request = {"request_model": _name_model, **request}
+    return Endpoint(f"/{{kind}}/{{model}}:{verb}", operation, request=request, response=response or {}, **more)
+
+
+PROVIDER = Provider(
+    name="gcp.gemini",
+    module="google.genai",
+    transport="google_genai",
+    hosts={"aiplatform.googleapis.com": "gcp.vertex_ai", ".rep.googleapis.com": "gcp.vertex_ai"},
+    headers={"x-gemini-service-tier": ("service_tier", 0), "server-timing": ("processing_s", 0.001)},
+    error_types=("error.status", "status", "error.code"),
+    # The client of the Interactions API and others is another generator's.
+    hooks=(
+        Hook("call", "google.genai._gaos.basesdk", "BaseSDK.do_request"),
+        Hook("call", "google.genai._gaos.basesdk", "AsyncBaseSDK.do_request_async"),
+        Hook("wait", "google.genai._gaos.utils.retries", "_get_sleep_interval"),
+    ),
+    endpoints=(
+        _endpoint("generateContent", "generate_content", GENERATE, GENERATED, content=CONTENT),
+        _endpoint("streamGenerateContent", "generate_content", GENERATE, GENERATED, content=CONTENT, fold=fold_content),
+        _endpoint("embedContent", "embeddings", EMBED, EMBEDDED),
+        _endpoint("batchEmbedContents", "embeddings", EMBED, EMBEDDED),
+        _endpoint("predict", "embeddings", EMBED, EMBEDDED, when=_asks_no_image),
+        _endpoint("predict", "image_generation", {"choice_count": "parameters.sampleCount"}),
+        _endpoint("predictLongRunning", "generate_content", {"choice_count": "parameters.sampleCount"}),
+        _endpoint("countTokens", "count_tokens", {}),
+        INTERACTIONS,
+    ),
+)
