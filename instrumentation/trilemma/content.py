@@ -1,5 +1,6 @@
 """Own whether and where the content of calls is recorded: off, on the span, as an event, or both."""
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,13 +65,17 @@ def read_content(content: "Content", request: bytes | None, response: dict[str, 
         sent = json.loads(request or b"{}")
     except ValueError:
         sent = {}
-    found = {
-        "system_instructions": read_system(content, sent),
-        "input_messages": read_input(content, sent),
-        "output_messages": read_output(content, response),
-        "tool_definitions": read_tools(content, sent),
-    }
-    return {attribute(name): value for name, value in found.items() if value}
+    found = {}
+    for name, (read, body) in {
+        "system_instructions": (read_system, sent),
+        "input_messages": (read_input, sent),
+        "output_messages": (read_output, response),
+        "tool_definitions": (read_tools, sent),
+    }.items():
+        with contextlib.suppress(*guard.ODD_SHAPE):  # the provider's or the user's: it costs that part
+            if value := read(content, body):
+                found[attribute(name)] = value
+    return found
 
 
 def write_json(found: dict[str, Any]) -> dict[str, str]:

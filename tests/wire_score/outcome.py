@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 __all__ = ["NotDrivenError", "Outcome", "ask", "close_loop", "observe", "observe_async", "run_async"]
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class NotDrivenError(Exception):
@@ -31,6 +35,12 @@ class Outcome:
         self.error, self.message = type(error).__name__, str(error)[:300]
 
 
+def _describe(result: Any) -> str:
+    """Return what a result says, whichever object it is."""
+    content = getattr(result, "content", None)
+    return repr(content) if isinstance(content, bytes) else _ADDRESS.sub("", repr(result))
+
+
 def observe(call: Callable[[], Any], *, is_stream: Callable[[Any], bool] | None = None) -> Outcome:
     """Make a call and read what it returns to the end."""
     outcome = Outcome()
@@ -38,9 +48,9 @@ def observe(call: Callable[[], Any], *, is_stream: Callable[[Any], bool] | None 
         result = call()
         if is_stream(result) if is_stream else hasattr(result, "__next__"):
             for chunk in result:
-                outcome.chunks.append(repr(chunk))
+                outcome.chunks.append(_describe(chunk))
         else:
-            outcome.result = repr(result)
+            outcome.result = _describe(result)
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.fail(error)
     return outcome
@@ -55,9 +65,9 @@ async def observe_async(
         result = await call()
         if is_stream(result) if is_stream else hasattr(result, "__anext__"):
             async for chunk in result:
-                outcome.chunks.append(repr(chunk))
+                outcome.chunks.append(_describe(chunk))
         else:
-            outcome.result = repr(result)
+            outcome.result = _describe(result)
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.fail(error)
     return outcome

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.wire_score.corpus import Record
 
-__all__ = ["DRIVERS", "find_drivers"]
+__all__ = ["DRIVERS", "find_drivers", "import_driver"]
 
 # In order of preference: a vendor's own SDK first, the openai SDK, which can send anything anywhere, last.
 DRIVERS = (
@@ -30,13 +30,19 @@ DRIVERS = (
     "ollama",
     "huggingface_hub",
     "botocore",
+    "google_genai",
     "openai",
 )
+
+
+def import_driver(name: str) -> Any:
+    """Import the driver `name`, one of DRIVERS."""
+    return import_module(f"tests.wire_score.drivers.{name}")
 
 
 def find_drivers(record: Record, names: Iterable[str] = DRIVERS) -> Iterator[Any]:
     """Yield the drivers that can send a record, best first, of those whose SDK is installed."""
     for name in names:
-        driver = import_module(f"tests.wire_score.drivers.{name}")
+        driver = import_driver(name)
         if find_spec(driver.SDK) is not None and driver.fits(record):
             yield driver
