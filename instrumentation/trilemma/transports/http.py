@@ -1,5 +1,6 @@
 """Own the reading of a response of httpx or httpx2 that an SDK's choke point gives: whole, or as it is read."""
 
+from http import HTTPStatus
 from typing import Any
 
 from trilemma import guard
@@ -14,6 +15,8 @@ __all__ = ["note_http_response"]
 def note_http_response(call: Call, response: Any) -> None:
     """Take status, headers and request hash; read a body that is there, and follow one that is still to be read."""
     call.note_response(response)
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        call.chunks = None  # a refusal is no stream
     if response.is_closed:
         RawBody(response, call).read_all(response.content)
     else:

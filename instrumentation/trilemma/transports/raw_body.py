@@ -9,6 +9,7 @@ from trilemma.record import read_json
 __all__ = ["RawBody"]
 
 _JSON_LINES = frozenset({"application/x-ndjson", "application/stream+json", "application/jsonl", "application/x-jsonl"})
+_DONE = b"[DONE]"
 _MAX_BYTES = 32 * 1024 * 1024  # a larger body is not kept: its span lacks what only the body says
 
 
@@ -71,6 +72,9 @@ class RawBody:
             self._note(b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")))
 
     def _note(self, text: bytes) -> None:
+        if text == _DONE and self._events:
+            self._call.end("exhausted")  # SDKs stop here, and some never ask for what follows: nothing
+            return
         if not text.strip() or not (body := read_json(text)):
             return
         if self._call.chunks is not None:

@@ -111,6 +111,7 @@ class _Tap:
                 yield chunk
                 self._reading = True
         except GeneratorExit:
+            end_dropped(self._call)  # a body can be read once: nobody will go on
             raise
         except BaseException as error:
             self._call.end("failed", error)
@@ -126,6 +127,7 @@ class _Tap:
                 yield chunk
                 self._reading = True
         except GeneratorExit:
+            end_dropped(self._call)  # a body can be read once: nobody will go on
             raise
         except asyncio.CancelledError:
             self._call.end("cancelled")
