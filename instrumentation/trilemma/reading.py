@@ -60,9 +60,10 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
     response = getattr(error, "response", None)
     if response is None:
         call.note_request(getattr(error, "request", None))
-    elif call.http_status is None:  # else the transport has noted it
+    elif call.http_status is None and not isinstance(response, dict):  # else the transport has noted it
         call.note_response(response)
-    for body in (getattr(error, "body", None), getattr(error, "details", None), _read_error_body(response)):
+    # botocore's response is the parsed body
+    for body in (getattr(error, "body", None), getattr(error, "details", None), response, _read_error_body(response)):
         if stated := _find_error_type(call, body):
             record["error_type"] = stated
             return
@@ -70,7 +71,10 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
 
 def _read_error_body(response: Any) -> Any:
     """Read the body of an error whose exception does not hold it: openai before 1.2, the oldest google-genai."""
-    content = getattr(response, "content", None) if getattr(response, "is_closed", True) else None
+    try:
+        content = response.content if getattr(response, "is_closed", True) else None
+    except (AttributeError, RuntimeError):  # no response, or one closed before it was read
+        return None
     return read_json(content) if isinstance(content, bytes) else None
 
 
@@ -119,4 +123,13 @@ def read_price(call: "Call", record: dict[str, Any], _: BaseException | None) ->
     record.update(price_call(record, call.started_ns / 1e9))
 
 
-STEPS = (read_body, read_times, read_failure, read_transport, read_price)
+def read_results(call: "Call", _: dict[str, Any], __: BaseException | None) -> None:
+    """Read what a response says of other work: batches, and results of what was begun before."""
+    spec = call.target.endpoint.spec
+    if spec.deferred is not None or spec.batch is not None:
+        from trilemma.deferred import note_response
+
+        note_response(call, call.chunks.body if call.chunks is not None and call.chunks.count else call.body)
+
+
+STEPS = (read_body, read_times, read_failure, read_transport, read_price, read_results)
