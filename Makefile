@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 $(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.installed
 	@echo "==> creating $(OLDEST) with the oldest provider SDKs that trilemma supports"
 	@$(PYTHON) -m venv $(OLDEST)
-	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic httpx pytest pytest-asyncio pytest-randomly pytest-timeout
+	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic groq together mistralai cohere ollama huggingface-hub httpx pytest pytest-asyncio pytest-randomly pytest-timeout
 	@touch $@
 
 # The notebooks are tested in a real browser. Where there is none and we may not install it, that test is skipped; in CI

@@ -7,9 +7,17 @@ from trilemma.providers.spec import Provider
 __all__ = ["ALSO_IMPORTED_AS", "PROVIDERS", "VERSIONS", "load_provider"]
 
 PROVIDERS = {
+    "aiobotocore": "trilemma.providers.bedrock",
     "anthropic": "trilemma.providers.anthropic",
+    "botocore": "trilemma.providers.bedrock",
+    "cohere": "trilemma.providers.cohere",
     "google.genai": "trilemma.providers.google_genai",
+    "groq": "trilemma.providers.groq",
+    "huggingface_hub": "trilemma.providers.huggingface_hub",
+    "mistralai": "trilemma.providers.mistralai",
+    "ollama": "trilemma.providers.ollama",
     "openai": "trilemma.providers.openai",
+    "together": "trilemma.providers.together",
 }
 
 # What is imported of an SDK whose package has no code of its own, and so no import that can be seen.
@@ -20,7 +28,13 @@ ALSO_IMPORTED_AS = {"mistralai": ("mistralai.client",)}
 # the first with a stable Messages API.
 VERSIONS = {
     "anthropic": ("0.16.0", "2.12.0"),
+    "cohere": ("5.0.0", "7.3.1"),
+    "groq": ("0.4.0", "1.7.0"),
+    "huggingface_hub": ("1.0.0", "2.4.0"),
+    "mistralai": ("1.1.0", "3.7.0"),
+    "ollama": ("0.2.0", "0.6.3"),
     "openai": ("1.0.0", "3.54.0"),
+    "together": ("2.0.0", "3.1.1"),
 }
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[3]
 
 def read_pin(name: str, sdk: str) -> str:
     """Return the version that a constraints file pins."""
-    found = re.search(rf"^{sdk}==(.+)$", (ROOT / "tests" / name).read_text(encoding="utf-8"), re.MULTILINE)
+    package = sdk.replace("_", "-").replace(".", "-")
+    found = re.search(rf"^{package}==(.+)$", (ROOT / "tests" / name).read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
 
