@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from trilemma import guard
 from trilemma.engine import Clock, Engine
 from trilemma.errors import ProviderNotFoundError
+from trilemma.frameworks import FRAMEWORKS
+from trilemma.frameworks import patch as patch_framework
 from trilemma.patching import Patches
-from trilemma.providers import PROVIDERS, load_provider
+from trilemma.providers import ALSO_IMPORTED_AS, PROVIDERS, load_provider
 from trilemma.telemetry import find_providers
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _given = False  # whether a provider was given that uninstrument must forget
 _patches = Patches()
 _wanted: set[str] = set()
 _patched: set[str] = set()
-_hooked: set[str] = set()
+_hooked: set[tuple[str, str]] = set()
 
 
 def instrument(
@@ -40,8 +42,8 @@ def instrument(
 ) -> None:
     """Make every call to an LLM provider a span, from now on; instrumenting twice does nothing more.
 
-    `providers` are names out of `trilemma.providers.PROVIDERS`; without it, all whose SDK is installed. An SDK that is
-    imported later is patched then. Raises ProviderNotFoundError for a name that is unknown or not installed.
+    `providers` are names out of `trilemma.providers.PROVIDERS` and `trilemma.frameworks.FRAMEWORKS`; without it, all.
+    What is imported later is patched then. Raises ProviderNotFoundError for a name that is unknown or not installed.
     """
     global _engine, _given  # noqa: PLW0603  # a process is instrumented once
     names = _check_names(providers)
@@ -55,13 +57,8 @@ def instrument(
         _engine = Engine(clock, tracer_provider, meter_provider)
     _wanted.update(names)
     for name in names:
-        if name in sys.modules:
-            _patch(name, sys.modules[name])
-        elif name not in _hooked:
-            _hooked.add(name)
-            from wrapt import register_post_import_hook  # 10 ms, which an app that imported its SDKs first need not pay
-
-            register_post_import_hook(partial(_patch, name), name)
+        for module in FRAMEWORKS.get(name) or (name, *ALSO_IMPORTED_AS.get(name, ())):
+            _patch_when_imported(name, module)
 
 
 def uninstrument() -> None:
@@ -78,20 +75,38 @@ def uninstrument() -> None:
 
 def _check_names(providers: Iterable[str] | None) -> list[str]:
     if providers is None:
-        return list(PROVIDERS)
+        return [*PROVIDERS, *FRAMEWORKS]
     names = [providers] if isinstance(providers, str) else list(providers)
     for name in names:
-        if name not in PROVIDERS:
-            raise ProviderNotFoundError(f"unknown provider {name!r}; known are {', '.join(sorted(PROVIDERS))}")
-        if name not in sys.modules and find_spec(name) is None:
+        if name not in PROVIDERS and name not in FRAMEWORKS:
+            known = ", ".join(sorted([*PROVIDERS, *FRAMEWORKS]))
+            raise ProviderNotFoundError(f"unknown provider {name!r}; known are {known}")
+        package = FRAMEWORKS.get(name, (name,))[0].partition(".")[0]
+        if package not in sys.modules and find_spec(package) is None:
             raise ProviderNotFoundError(f"provider {name!r} needs its SDK, which is not installed: pip install {name}")
     return names
 
 
+def _patch_when_imported(name: str, module: str) -> None:
+    if module in sys.modules:
+        _patch(name, sys.modules[module])
+    elif (name, module) not in _hooked:
+        _hooked.add((name, module))
+        from wrapt import register_post_import_hook  # 10 ms, which an app that imported its SDKs first need not pay
+
+        register_post_import_hook(partial(_patch, name), module)
+
+
 @guard.guarded
-def _patch(name: str, sdk: ModuleType) -> None:
-    if _engine is None or name not in _wanted or name in _patched:
+def _patch(name: str, module: ModuleType) -> None:
+    """Patch the SDK `name`, or the imported `module` of the framework `name`."""
+    patched = module.__name__ if name in FRAMEWORKS else name
+    if _engine is None or name not in _wanted or patched in _patched:
         return
-    _patched.add(name)
+    _patched.add(patched)
+    if name in FRAMEWORKS:
+        patch_framework(name, module, _engine, _patches)
+        return
     provider = load_provider(name)
+    sdk = sys.modules[name]
     import_module(f"trilemma.transports.{provider.transport}").patch(provider, sdk, _engine, _patches)

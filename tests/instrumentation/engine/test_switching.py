@@ -65,7 +65,7 @@ def test_one_provider_only() -> None:
 
 def test_unknown_provider() -> None:
     """A name that is not known is an error that lists the known ones."""
-    with pytest.raises(ProviderNotFoundError, match=r"'opnai'.*anthropic, openai"):
+    with pytest.raises(ProviderNotFoundError, match=r"'opnai'.*anthropic.*langchain.*openai"):
         instrument(["opnai"])
 
 
