@@ -152,7 +152,7 @@ def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
     total_output = total_output or 0
     cached, written = get("cache_read_tokens") or 0, get("cache_write_tokens") or 0
     if (billed := get("billed_input_tokens")) is not None:  # what the provider itself says it bills
-        total_input, total_output, cached, written = billed, get("billed_output_tokens"), 0, 0
+        total_input, total_output, cached, written = billed, get("billed_output_tokens") or 0, 0, 0
     written_1h = get("cache_write_1h_tokens") or 0
     audio_input = audio_output = reasoning = 0
     if not quote.plain:

@@ -128,7 +128,7 @@ PROVIDER = Provider(
     module="cohere",
     transport="httpx_client",
     headers={"x-debug-trace-id": ("request_id", 0)},
-    error_types=("error_type",),
+    error_types=("error_type", "error.type"),  # the second of servers that have its rerank
     hooks=(
         Hook("call", "cohere.core.http_client", "HttpClient.request", again="retries"),
         Hook("call", "cohere.core.http_client", "HttpClient.stream"),
