@@ -241,9 +241,12 @@ class Call:
             self.request_content = content
 
     @guard.guarded
-    def note_retry(self, wait_s: float) -> None:
-        """Record a failed attempt, which the SDK will repeat after `wait_s`. Call it where the SDK decides that."""
-        error = sys.exc_info()[1]
+    def note_retry(self, wait_s: float, error: BaseException | None = None) -> None:
+        """Record a failed attempt, which the SDK will repeat after `wait_s`. Call it where the SDK decides that.
+
+        `error` is its failure, where the SDK is not just handling it.
+        """
+        error = error or sys.exc_info()[1]
         if self.retry_status is not None:  # the failure that is being handled may be an older one, of the app's
             error = None
         self.http_status = self.retry_status or getattr(getattr(error, "response", None), "status_code", None)

@@ -36,6 +36,8 @@ NOT_FREE = frozenset({
     ("openrouter", "google/lyria-3-pro-preview"),
 })  # fmt: skip
 
+_PROFILE = re.compile(r"^(?:us-gov|global|apac|us|eu|jp|au|in|ca|sa|me|af)\.")
+
 
 class Call(NamedTuple):
     """What decides a call's rates, apart from its time and its number of input tokens."""
@@ -143,11 +145,22 @@ def _find_named(name: str | None, snapshot: DataSnapshot) -> Provider | None:
 
 def _list_model_refs(call: Call) -> Iterator[str]:
     """Yield the model that answered; the one asked for only where it cannot be another one."""
-    answered, asked = call.response_model, call.request_model
+    # Google may name one as a resource: "models/gemini-2.5-pro".
+    answered, asked = (name and name.removeprefix("models/") for name in (call.response_model, call.request_model))
+    if call.provider == "aws.bedrock":
+        yield from _list_bedrock_ids(answered if answered and answered.startswith("arn:") else asked)
     if answered:
         yield answered
     if asked and asked != answered and (not answered or answered.startswith(asked)):
         yield asked
+
+
+def _list_bedrock_ids(asked: str | None) -> Iterator[str]:
+    """Yield Bedrock's ids of a model: unlike the answer's name, they say which profile serves it, at its own price."""
+    name = (asked or "").rpartition("/")[2]  # of an ARN
+    if name:
+        yield name
+        yield _PROFILE.sub("", name)
 
 
 def _price_context(call: Call, provider: Provider) -> dict[str, str]:
