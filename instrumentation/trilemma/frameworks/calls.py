@@ -8,7 +8,7 @@ becomes a call, at its end and with the time of its start.
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from contextvars import ContextVar, Token
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -120,10 +120,6 @@ class ModelCall:
         if self._outer is not None:
             self._outer.cover()
 
-    def drop(self) -> None:
-        """Forget this one: it was none."""
-        self.ended = True
-
     def leave_unread(self) -> None:
         """Stay open until a stream is read; the calls around it end before that, and become none."""
         self.is_unread = True
@@ -184,7 +180,8 @@ def make_call(
 
     def run(*args: Any, **kwargs: Any) -> Any:
         with _Made(start, args, kwargs, note_result) as made:
-            return made.note(original(*args, **kwargs))
+            result = original(*args, **kwargs)
+            return made.await_later(result) if inspect.iscoroutine(result) else made.note(result)
 
     async def run_async(*args: Any, **kwargs: Any) -> Any:
         with _Made(start, args, kwargs, note_result) as made:
@@ -210,6 +207,18 @@ class _Made:
             except Exception:  # noqa: BLE001  # the guard
                 guard.caught(getattr(self._note_result, "__name__", "note_result"))
         return result
+
+    def await_later(self, result: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+        """Return a coroutine that runs `result` as the call; where nobody awaits it, there was no call."""
+        if self._call is None:
+            return result
+        self._call.ended = True
+        return self._await(result, self._call)
+
+    async def _await(self, result: Coroutine[Any, Any, Any], call: ModelCall) -> Any:
+        call.ended = False
+        with self:
+            return self.note(await result)
 
     def __enter__(self) -> Self:
         self._token = None if self._call is None else self._call.enter()

@@ -1,6 +1,5 @@
 """Wrap LiteLLM's calls, which go to many providers by HTTP clients of its own, and to some by their SDKs."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+from trilemma import guard
 from trilemma.engine import Engine, Target
 from trilemma.frameworks.calls import ModelCall, Step, Targets, make_call, watch
 from trilemma.patching import Patches
@@ -81,6 +81,7 @@ _WANTED = frozenset(
 
 _STREAMS = (
     ("litellm.litellm_core_utils.streaming_handler", "CustomStreamWrapper"),
+    ("litellm.utils", "TextCompletionStreamWrapper"),
     ("litellm.responses.streaming_iterator", "ResponsesAPIStreamingIterator"),
     ("litellm.responses.streaming_iterator", "SyncResponsesAPIStreamingIterator"),
 )
@@ -128,11 +129,8 @@ def _find_target(targets: Targets, endpoint: Endpoint, details: dict[str, Any], 
 
 
 def _note_result(call: ModelCall, result: Any) -> None:
-    if inspect.isawaitable(result):
-        call.drop()  # the plain function, called by its async twin, which has a call of its own
-    elif call.chunks is not None and hasattr(
-        type(result), "__next__" if hasattr(type(result), "__next__") else "__anext__"
-    ):
+    kind = type(result)
+    if call.chunks is not None and (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
         vars(result)[_CALL] = call
         call.leave_unread()
     else:
@@ -176,12 +174,14 @@ def _anext(original: Callable[..., Any]) -> Callable[..., Any]:
     return __anext__
 
 
+@guard.guarded
 def _add_usage(stream: Any, call: ModelCall) -> None:
     """Add the usage of the provider's chunks: those given to the user lack it, or have an estimate of LiteLLM's."""
-    if call.chunks is None:
+    chunks = getattr(getattr(stream, "completion_stream", None), "chunks", None) or getattr(stream, "chunks", None)
+    if call.chunks is None or not isinstance(chunks, list):
         return
     usage: dict[str, Any] = {}
-    for chunk in getattr(stream, "chunks", None) or ():
+    for chunk in chunks:
         found = getattr(chunk, "usage", None)
         if found is not None:
             usage.update({key: value for key, value in _read(found).items() if value})
