@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -40,10 +41,12 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     module = import_module(f"{sdk.__name__}._api_client")
     client = getattr(module, "BaseApiClient", None) or module.ApiClient  # the name before 1.3
     opener = _Opener(provider, engine)
-    for name in ("_request", "upload_file", "download_file"):
-        patches.wrap(client, name, lambda original, name=name: around(original, opener.opens(name), _note_result))
-    for name in ("_async_request", "async_upload_file", "async_download_file"):
-        patches.wrap(client, name, lambda original, name=name: around_async(original, opener.opens(name), _note_result))
+    for prefix, wrap in (("", around), ("async_", around_async)):
+        patches.wrap(
+            client, f"_{prefix}request", partial(wrap, open_call=opener.open_request, note_result=_note_result)
+        )
+        for name in ("upload_file", "download_file"):
+            patches.wrap(client, prefix + name, partial(wrap, open_call=opener.open_file))
     patches.wrap(client, "_request_once", _attempt)
     patches.wrap(client, "_async_request_once", _attempt_async)
     error = import_module(f"{sdk.__name__}.errors").APIError
@@ -54,20 +57,7 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     httpx_client.patch(provider, sdk, engine, patches)
 
 
-class _Opener(Opener):
-    """Open a call for a request of the client, whose URL says where it goes."""
-
-    def __init__(self, provider: Provider, engine: Engine) -> None:
-        super().__init__(provider, engine)
-        # Vertex AI behind an address of the user's own: the client says which of the two it is.
-        self._vertex = Opener(replace(provider, name=provider.hosts[_VERTEX_HOST], hosts={}), engine)
-        self._vertex.template = self.template
-        self._routes: dict[tuple[str, str, bool], Route] = {}
-
-    def opens(self, name: str) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], Call | None]:
-        """Return what opens a call from the arguments of the client's method `name`."""
-        return {"_request": self._open_request, "_async_request": self._open_request}.get(name, self._open_file)
-
+class _ResourceOpener(Opener):
     def template(self, path: str) -> str:
         """Return a path with its ids replaced: a collection and an id take turns, and a verb stands after a colon."""
         steps = path.split("/")
@@ -75,7 +65,18 @@ class _Opener(Opener):
             steps[index] = "".join(("{id}", *steps[index].partition(":")[1:]))
         return "/".join(steps)
 
-    def _open_request(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+
+class _Opener(_ResourceOpener):
+    """Open a call for a request of the client, whose URL says where it goes."""
+
+    def __init__(self, provider: Provider, engine: Engine) -> None:
+        super().__init__(provider, engine)
+        # Vertex AI behind an address of the user's own: the client says which of the two it is.
+        self._vertex = _ResourceOpener(replace(provider, name=provider.hosts[_VERTEX_HOST], hosts={}), engine)
+        self._routes: dict[tuple[str, str, bool], Route] = {}
+
+    def open_request(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Open a call for what sends a finished request."""
         request = args[0] if args else kwargs["http_request"]
         if hasattr(request, _SEEN):  # the async function of old versions calls the sync one, in a thread
             return None
@@ -83,7 +84,8 @@ class _Opener(Opener):
         streamed = kwargs.get("stream", args[-1] if len(args) > 1 and isinstance(args[-1], bool) else False)
         return self.open(self._find_route(client, request.method, request.url), request.data, streamed=streamed)
 
-    def _open_file(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    def open_file(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Open a call for an upload, or for a download."""
         upload_url = kwargs.get("upload_url") or (args[1] if len(args) > 1 else None)
         if upload_url is None:
             options = client._http_options  # noqa: SLF001
