@@ -94,7 +94,14 @@ def ask(
 
 def run_async(coroutine: Any) -> Any:
     """Run a coroutine on the process's one loop: a new one for each record would take longer than the record."""
-    return _loop().run_until_complete(coroutine)
+    return _loop().run_until_complete(_and_clean_up(coroutine))
+
+
+async def _and_clean_up(coroutine: Any) -> Any:
+    result = await coroutine
+    for _ in range(8):  # as any app's loop does: async generators that were dropped are closed in turns of their own
+        await asyncio.sleep(0)
+    return result
 
 
 @cache
