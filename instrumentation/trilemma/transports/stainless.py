@@ -34,6 +34,10 @@ _MAX_ROUTES = 64  # remembered per client; further paths, which hold ids, are lo
 def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches) -> None:
     """Put the hooks into the imported `sdk`."""
     base = import_module(f"{sdk.__name__}._base_client")
+    if f"{sdk.__name__}._httpx2" in sys.modules:
+        # openai 2 looks httpx2 up in sys.modules with each response, and raises where another thread is just importing
+        # it, as the one that loads our price table does.
+        import_module("httpx2")
     opener = _Opener(provider, engine)
     if hasattr(base, "SyncAPIClient"):
         patches.wrap(base.SyncAPIClient, "request", lambda original: around(original, opener.open_call))
