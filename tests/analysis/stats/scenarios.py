@@ -7,7 +7,6 @@ The tests run each scenario a thousand times; ``make calibrate`` runs it ten tho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,36 +25,19 @@ from trilemma_analysis.stats.ratios import ratio_of_sums, share_of_sums
 from trilemma_analysis.stats.unpaired import miettinen_nurminen, newcombe
 
 from tests.analysis.findings.no_effect import claim_anything, claim_wrongly_safe
+from tests.analysis.stats import scenarios_of_logs, scenarios_of_time
+from tests.analysis.stats.scenario import ALPHA, SIZES, Scenario, cover, err
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    Hits = NDArray[np.bool_]
-    Run = Callable[[np.random.Generator, int, int], "Hits"]
+    from tests.analysis.stats.scenario import Hits
 
 __all__ = ["SCENARIOS", "SIZES", "Scenario"]
 
-SIZES = (50, 200, 1000)
 MARGIN = 0.05
-ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A planted truth, and the share of replays in which something must (or must not) be so."""
-
-    method: str
-    truth: str
-    least: float
-    most: float
-    run: Run
-    """(rng, n, replays) to one bool per replay: the interval covered, or the claim was false, ..."""
-    what: str = "coverage"
-    sizes: tuple[int, ...] = SIZES
-    quick: int = 1000
-    """Replays in ``make test``."""
 
 
 def rate(method: Callable[..., object], p: float, rng: np.random.Generator, n: int, replays: int) -> Hits:
@@ -278,42 +260,33 @@ def searched(series: Series) -> Hits:
     return search_p_value(series) <= ALPHA
 
 
-def _coverage(method: str, truth: str, run: Run, *, sparse: bool = False, sizes: tuple[int, ...] = SIZES) -> Scenario:
-    """Ask for 93 to 97 %; where outcomes are so sparse that no interval can err that often, for at least 93 %."""
-    return Scenario(method, truth, 0.93, 1.0 if sparse else 0.97, run, sizes=sizes)
-
-
-def _error(method: str, truth: str, run: Run, what: str, sizes: tuple[int, ...] = SIZES) -> Scenario:
-    return Scenario(method, truth, 0.0, 0.05, run, what, sizes)
-
-
 SCENARIOS: tuple[Scenario, ...] = (
-    *(_coverage("Wilson", f"p = {p}", partial(rate, wilson, p)) for p in (0.5, 0.8, 0.9)),
-    *(_coverage("Jeffreys", f"p = {p}", partial(rate, jeffreys, p)) for p in (0.5, 0.8, 0.9)),
-    _coverage("Wilson", "p = 0.98", partial(rate, wilson, 0.98), sizes=(200, 1000)),
+    *(cover("Wilson", f"p = {p}", partial(rate, wilson, p)) for p in (0.5, 0.8, 0.9)),
+    *(cover("Jeffreys", f"p = {p}", partial(rate, jeffreys, p)) for p in (0.5, 0.8, 0.9)),
+    cover("Wilson", "p = 0.98", partial(rate, wilson, 0.98), sizes=(200, 1000)),
     *(
-        _coverage(name, f"gain {g}, loss {s}", partial(paired, method, g, s))
+        cover(name, f"gain {g}, loss {s}", partial(paired, method, g, s))
         for name, method in (("Tango", tango), ("Bonett-Price", bonett_price))
         for g, s in ((0.1, 0.1), (0.1, 0.2), (0.25, 0.25))
     ),
     *(
-        _coverage(name, "gain 0.03, loss 0.08", partial(paired, method, 0.03, 0.08), sparse=True)
+        cover(name, "gain 0.03, loss 0.08", partial(paired, method, 0.03, 0.08), sparse=True)
         for name, method in (("Tango", tango), ("Bonett-Price", bonett_price))
     ),
     *(
-        _coverage(name, f"rates {a} and {b}, {share:g} times the runs", partial(unpaired, method, a, b, share))
+        cover(name, f"rates {a} and {b}, {share:g} times the runs", partial(unpaired, method, a, b, share))
         for name, method in (("Miettinen-Nurminen", miettinen_nurminen), ("Newcombe", newcombe))
         for a, b, share in ((0.9, 0.85, 1), (0.6, 0.5, 1), (0.8, 0.8, 0.4))
     ),
     *(
-        _coverage("Wilson, clustered", f"p = {p}, {k} trials, correlation {alike}", partial(clustered, p, alike, k))
+        cover("Wilson, clustered", f"p = {p}, {k} trials, correlation {alike}", partial(clustered, p, alike, k))
         for p, alike, k in ((0.8, 0.0, 4), (0.8, 0.5, 4), (0.7, 0.9, 4), (0.85, 0.5, 10))
     ),
-    _coverage("Wilson, clustered", "p = 0.8, 1, 2 or 10 trials, correlation 0.5", partial(uneven, 0.8, 0.5)),
+    cover("Wilson, clustered", "p = 0.8, 1, 2 or 10 trials, correlation 0.5", partial(uneven, 0.8, 0.5)),
     # The known limit: a tenth of the inputs have half of the runs, and all runs of an input go alike.
     Scenario("Wilson, clustered", "p = 0.8, 1, 2 or 10 trials, correlation 0.9", 0.88, 0.97, partial(uneven, 0.8, 0.9)),
     *(
-        _coverage(
+        cover(
             "score over inputs",
             f"rates {r[0]} and {r[1]}, {k} trials, correlation {alike}",
             partial(repeated, r, alike, k),
@@ -327,24 +300,22 @@ SCENARIOS: tuple[Scenario, ...] = (
             ((0.8, 0.8), 0.5, 10, True),
         )
     ),
-    *(_coverage("ratio, delta on log", f"mean cost, log-normal {s}", partial(mean_cost, s)) for s in (0.3, 0.6)),
+    *(cover("ratio, delta on log", f"mean cost, log-normal {s}", partial(mean_cost, s)) for s in (0.3, 0.6)),
     # The known limit: costs so skewed that a sample of 50 often misses the few runs that make the mean.
     Scenario("ratio, delta on log", "mean cost, log-normal 1.2", 0.88, 0.97, partial(mean_cost, 1.2)),
     *(
-        _coverage("ratio, delta on log", f"cost per success, p = {p}, log-normal {s}", partial(cost_per_success, p, s))
+        cover("ratio, delta on log", f"cost per success, p = {p}, log-normal {s}", partial(cost_per_success, p, s))
         for p, s in ((0.9, 0.5), (0.5, 0.5))
     ),
-    _coverage("ratio, delta on log", "cost per success, inputs of 1 to 5 trials", clustered_cost),
-    _coverage("ratio, delta on log", "cost of B over A, same inputs", paired_cost_ratio),
-    _coverage("share, delta on logit", "repeats among requests, 40 %", repeated_share),
-    _coverage("order statistics", "p50, log-normal", partial(quantile, 0.5)),
-    _coverage("order statistics", "p95, log-normal", partial(quantile, 0.95), sparse=True),
-    _coverage("order statistics, clustered", "p50, 4 runs an input, alike", partial(clustered_quantile, 0.5)),
-    _coverage(
-        "order statistics, clustered", "p95, 4 runs an input, alike", partial(clustered_quantile, 0.95), sparse=True
-    ),
+    cover("ratio, delta on log", "cost per success, inputs of 1 to 5 trials", clustered_cost),
+    cover("ratio, delta on log", "cost of B over A, same inputs", paired_cost_ratio),
+    cover("share, delta on logit", "repeats among requests, 40 %", repeated_share),
+    cover("order statistics", "p50, log-normal", partial(quantile, 0.5)),
+    cover("order statistics", "p95, log-normal", partial(quantile, 0.95), sparse=True),
+    cover("order statistics, clustered", "p50, 4 runs an input, alike", partial(clustered_quantile, 0.5)),
+    cover("order statistics, clustered", "p95, 4 runs an input, alike", partial(clustered_quantile, 0.95), sparse=True),
     *(
-        _error(
+        err(
             "gate, paired exact",
             f"worse by the margin, discordance {d}",
             partial(safe_paired, (d - 0.05) / 2, (d + 0.05) / 2),
@@ -353,7 +324,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         for d in (0.05, 0.11, 0.2, 0.4)
     ),
     *(
-        _error(
+        err(
             "gate, unpaired exact",
             f"rates {a} and {b}, {share:g} times the runs",
             partial(safe_unpaired, a, b, share),
@@ -362,7 +333,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         for a, b, share in ((0.95, 0.9, 1), (0.8, 0.75, 1), (0.7, 0.65, 0.3))
     ),
     *(
-        _error(
+        err(
             "gate, repeated trials",
             f"rates {r[0]} and {r[1]}, {k} trials, correlation {alike}",
             partial(false_safe_repeated, r, alike, k),
@@ -370,7 +341,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         )
         for r, alike, k in (((0.9, 0.85), 0.5, 2), ((0.8, 0.75), 0.5, 4), ((0.95, 0.9), 0.3, 4), ((0.85, 0.8), 0.9, 10))
     ),
-    _error(
+    err(
         "gate, Holm over 24", "all worse by the margin, discordance 0.11", partial(any_safe, 24, 0.11), "any false safe"
     ),
     Scenario(
@@ -383,14 +354,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         for d in (0.11, 0.2)
     ),
     *(
-        _error("McNemar, exact", f"equal, discordance {2 * g}", partial(false_worse, g), "false worse")
+        err("McNemar, exact", f"equal, discordance {2 * g}", partial(false_worse, g), "false worse")
         for g in (0.03, 0.1, 0.25)
     ),
     *(
-        _error("change point", f"rate {p}, {b} buckets, scatter {s:g}", partial(false_change, p, b, s), "false change")
+        err("change point", f"rate {p}, {b} buckets, scatter {s:g}", partial(false_change, p, b, s), "false change")
         for p, b, s in ((0.9, 30, 0.0), (0.99, 30, 0.0), (0.8, 12, 0.0), (0.9, 30, 0.05), (0.8, 14, 0.1))
     ),
-    _error("change point", "log latency with a weekly rhythm", false_shift, "false change"),
+    err("change point", "log latency with a weekly rhythm", false_shift, "false change"),
     *(
         Scenario("change point", truth, 0.8, 1.0, partial(true_change, 0.9, 0.15, window), "change seen", (1000,))
         for truth, window in (
@@ -408,5 +379,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (200, 1000),
         quick=100,
     ),
-    _error("whole report", "5 candidates worse by the margin", claim_wrongly_safe, "any false safe", (200, 1000)),
+    err("whole report", "5 candidates worse by the margin", claim_wrongly_safe, "any false safe", (200, 1000)),
+    *scenarios_of_logs.SCENARIOS,
+    *scenarios_of_time.SCENARIOS,
 )
