@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.wire_score.corpus import Record
 
-SDK = "boto3"
+SDK = "botocore"
 
 _SERVICES = {
     "bedrock-runtime.": "bedrock-runtime",
