@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -99,7 +100,9 @@ def run_async(coroutine: Any) -> Any:
 
 async def _and_clean_up(coroutine: Any) -> Any:
     result = await coroutine
-    for _ in range(8):  # as any app's loop does: async generators that were dropped are closed in turns of their own
+    if getattr(result, "error", None):
+        gc.collect(1)  # an exception of google-genai's holds the frames of its generators in a cycle
+    for _ in range(30):  # as any app's loop does: async generators that were dropped are closed in turns of their own
         await asyncio.sleep(0)
     return result
 

@@ -83,7 +83,9 @@ def _frame(record: Record) -> Record:
 
 def _find_method(project: str, rest: str, record: Record) -> tuple[str, dict[str, Any]]:
     body, query = record["request_body"], parse_qs(urlsplit(record["url"]).query)
-    exact = {"http_options": {"extra_body": body}} if isinstance(body, dict) else {}
+    # An SDK that gets a null in place of an object says so in its log.
+    sent = {key: value for key, value in body.items() if value is not None} if isinstance(body, dict) else None
+    exact = {} if sent is None else {"http_options": {"extra_body": sent}}
     model = _MODEL.fullmatch(rest)
     if model is not None and model["verb"] in _OF_MODELS and exact:
         name, content = _OF_MODELS[model["verb"]]
