@@ -37,7 +37,8 @@ INTERACTIONS = Endpoint(
     path="/interactions",
     operation="generate_content",
     request={
-        "request_model": ("model", "agent"),
+        "request_model": "model",
+        "agent_id": "agent",
         "max_tokens": "generation_config.max_output_tokens",
         "temperature": "generation_config.temperature",
         "top_p": "generation_config.top_p",
@@ -50,7 +51,7 @@ INTERACTIONS = Endpoint(
     },
     response={
         "response_id": "id",
-        "response_model": ("model", "agent"),
+        "response_model": "model",
         "response_status": "status",
         "finish_reasons": "status",
         "service_tier": "service_tier",
@@ -60,6 +61,8 @@ INTERACTIONS = Endpoint(
         "reasoning_tokens": "usage.total_thought_tokens",
         "audio_input_tokens": tokens_of("AUDIO", "input_tokens_by_modality"),
         "audio_output_tokens": tokens_of("AUDIO", "output_tokens_by_modality"),
+        "image_input_tokens": tokens_of("IMAGE", "input_tokens_by_modality"),
+        "image_output_tokens": tokens_of("IMAGE", "output_tokens_by_modality"),
         "tool_call_names": "steps[function_call].name",
         "tool_call_ids": "steps[function_call].id",
         "error_type": "error.code",
