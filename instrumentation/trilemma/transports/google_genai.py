@@ -191,9 +191,10 @@ def _note_sent(call: Call, args: tuple[Any, ...]) -> None:
 
 
 def _follow_segments(original: Callable[..., Any]) -> Callable[..., Any]:
-    def segments(self: Any) -> Any:
+    # A generator, for the oldest SDK makes it before the response is known to be a call's.
+    def segments(self: Any) -> Generator[Any, None, None]:
         call = getattr(self, _CALL, None)
-        return original(self) if call is None else follow(_note_each(original(self), call), call)
+        yield from original(self) if call is None else follow(_note_each(original(self), call), call)
 
     return segments
 
