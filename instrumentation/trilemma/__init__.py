@@ -7,6 +7,14 @@ from trilemma.task import Task, current_task, current_task_id, task, task_attrib
 
 if TYPE_CHECKING:
     from trilemma.closing import flush
+    from trilemma.decisions.cache import cache
+    from trilemma.decisions.context import context
+    from trilemma.decisions.experiment import experiment
+    from trilemma.decisions.fallback import fallback, hedge
+    from trilemma.decisions.guardrail import guardrail
+    from trilemma.decisions.mark import mark
+    from trilemma.decisions.prompt import prompt
+    from trilemma.decisions.route import route
     from trilemma.errors import ArgumentError, ConfigurationError, TrilemmaError
     from trilemma.evaluation import evaluate, outcome
     from trilemma.instrumentor import instrument, uninstrument
@@ -19,13 +27,22 @@ __all__ = [
     "Task",
     "TaskSpanProcessor",
     "TrilemmaError",
+    "cache",
     "carry",
+    "context",
     "current_task",
     "current_task_id",
     "evaluate",
+    "experiment",
+    "fallback",
     "flush",
+    "guardrail",
+    "hedge",
     "instrument",
+    "mark",
     "outcome",
+    "prompt",
+    "route",
     "task",
     "task_attributes",
     "uninstrument",
@@ -36,11 +53,20 @@ _HOMES = {
     "ConfigurationError": "errors",
     "TaskSpanProcessor": "task_spans",
     "TrilemmaError": "errors",
+    "cache": "decisions.cache",
     "carry": "task_function",
+    "context": "decisions.context",
     "evaluate": "evaluation",
+    "experiment": "decisions.experiment",
+    "fallback": "decisions.fallback",
     "flush": "closing",
+    "guardrail": "decisions.guardrail",
+    "hedge": "decisions.fallback",
     "instrument": "instrumentor",
+    "mark": "decisions.mark",
     "outcome": "evaluation",
+    "prompt": "decisions.prompt",
+    "route": "decisions.route",
     "uninstrument": "instrumentor",
 }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.util.types import AnyValue
 
-__all__ = ["evaluate", "outcome", "send_outcome"]
+__all__ = ["evaluate", "outcome", "send_evaluation", "send_outcome"]
 
 OUTCOME_EVENT = "trilemma.task.outcome"
 EVALUATION_EVENT = "gen_ai.evaluation.result"  # semantic conventions for generative AI
@@ -99,6 +99,28 @@ def evaluate(
             name,
         )
     _emit(EVALUATION_EVENT, attributes, judged, _to_unix_ns("evaluate", at))
+
+
+def send_evaluation(
+    name: str,
+    *,
+    trace_id: str,
+    span_id: str,
+    score: float | None = None,
+    label: str | None = None,
+    explanation: str | None = None,
+    at: datetime | float | None = None,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Emit an evaluation of one span; `more` holds further attributes."""
+    attributes = {
+        "gen_ai.evaluation.name": name,
+        "gen_ai.evaluation.score.value": score,
+        "gen_ai.evaluation.score.label": label,
+        "gen_ai.evaluation.explanation": explanation,
+        **(more or {}),
+    }
+    _emit(EVALUATION_EVENT, attributes, _read_ids(trace_id, span_id), _to_unix_ns("evaluate", at))
 
 
 def send_outcome(task_id: str, name: str | None, told: Mapping[str, object], at_ns: int | None = None) -> None:

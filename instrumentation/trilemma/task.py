@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import Token
 from os import urandom
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote_plus
 
 from opentelemetry import baggage, trace
@@ -109,7 +109,20 @@ def task_attributes(context: Context | None = None) -> Mapping[str, str]:
 class Task:
     """A run of a business task, made by `task`: `id` and `name` identify it, `span` is its span."""
 
-    __slots__ = ("_ended", "_fixed_id", "_token", "_told", "_value", "_version", "attributes", "id", "name", "span")
+    __slots__ = (
+        "_ended",
+        "_entries",
+        "_fixed_id",
+        "_token",
+        "_told",
+        "_value",
+        "_version",
+        "assignments",
+        "attributes",
+        "id",
+        "name",
+        "span",
+    )
 
     def __init__(
         self, carried: Mapping[str, str], fixed_id: str | None, version: str | None, value: float | None
@@ -124,6 +137,18 @@ class Task:
         self._told: dict[str, str | float] = {}  # the outcome's attributes
         self._token: Token[Context] | None = None
         self._ended = False
+        self._entries: dict[str, object] | None = None  # of baggage, in every context beneath the task
+        self.assignments: dict[str, Any] = {}  # of experiments, so that each is recorded once
+
+    @property
+    def custom_id(self) -> str:
+        """The custom_id to give a batch's item that serves this task: whoever reads its result finds the task by it.
+
+        Raises ArgumentError for an id of yours that is too long for it (64 characters in all).
+        """
+        from trilemma.custom_id import write_custom_id
+
+        return write_custom_id(self.name, self.id)
 
     def succeed(self, value: float | None = None, *, source: str = "system") -> None:
         """Say that the task was done; `value` is what that was worth. After the task's end it is sent as an event."""
@@ -136,6 +161,17 @@ class Task:
     def unknown(self) -> None:
         """Take back what was said: how the task ended is not known."""
         self._tell("unknown", None, None, "system")
+
+    def note_variant(self, axis: str, value: str) -> None:
+        """Say what was decided on an axis of the combination (or "label") while the task runs.
+
+        It is on the task, on every span that begins beneath it from now on, and in the baggage sent from now on.
+        """
+        self._note_carried(_read_variant({axis: to_text(value)}))
+
+    def note_prompt(self, name: str, version: str) -> None:
+        """Say which prompt is in use from now on; `trilemma.prompt` does this for you."""
+        self._note_carried({"gen_ai.prompt.name": to_text(name), "gen_ai.prompt.version": to_text(version)})
 
     def __enter__(self) -> Self:
         if self._token is not None or self._ended:
@@ -199,9 +235,19 @@ class Task:
         if self._version:
             attributes["trilemma.task.version"] = self._version
         self.span = get_tracer().start_span(self.name, context, attributes=attributes)
-        return set_value(
-            _TASK_KEY, self, _put_in_baggage(self.attributes, trace.set_span_in_context(self.span, context))
-        )
+        carrying = _put_in_baggage(self.attributes, trace.set_span_in_context(self.span, context))
+        self._entries = cast("dict[str, object]", carrying.get(_BAGGAGE_KEY))
+        return set_value(_TASK_KEY, self, carrying)
+
+    @guard.guarded
+    def _note_carried(self, carried: Mapping[str, str | None]) -> None:
+        known = {key: value for key, value in carried.items() if value and self.attributes.get(key) != value}
+        if not known or self._ended:
+            return
+        self.attributes = {**self.attributes, **known}
+        self.span.set_attributes(known)
+        if self._entries is not None and _count_bytes({**self._entries, **known}) <= _MAX_BAGGAGE_BYTES:
+            self._entries.update(known)
 
     def _renew(self) -> Task:
         carried = {key: value for key, value in self.attributes.items() if key != "trilemma.task.id"}
@@ -278,6 +324,11 @@ def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
             if room >= 0:
                 entries[name] = attributes[name]
     return set_value(_BAGGAGE_KEY, entries, context)
+
+
+def _count_bytes(entries: Mapping[str, object]) -> int:
+    """Return how much the task's entries take in a header."""
+    return sum(len(name) + len(quote_plus(str(entries[name]))) + 2 for name in _CARRIED if name in entries)
 
 
 def _is_clean_exit(error: BaseException) -> bool:

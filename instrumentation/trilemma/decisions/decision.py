@@ -1,0 +1,111 @@
+"""Own what every decision is: a span of its own beneath the task, so that its result can be told later by its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.context import attach, get_current
+from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
+
+from trilemma import guard
+from trilemma.span_attributes import write_attributes
+from trilemma.task import leave, task_attributes
+from trilemma.telemetry import get_tracer
+
+if TYPE_CHECKING:
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from opentelemetry.context import Context
+
+__all__ = ["Decision", "decide"]
+
+KIND = "trilemma.decision.kind"
+NAME = "trilemma.decision.name"
+CHOSEN = "trilemma.decision.chosen"
+REASON = "trilemma.decision.reason"
+
+
+class Decision:
+    """A decision in the making: ``with`` it is open, and what is called meanwhile lies beneath it.
+
+    `facts` are its attributes, written at its end; None is left out. `id` names it for `trilemma.mark`, also in another
+    process.
+    """
+
+    __slots__ = ("_token", "facts", "kind", "name", "span")
+
+    def __init__(self, kind: str, name: str, facts: dict[str, Any] | None = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.facts: dict[str, Any] = {} if facts is None else facts
+        self.span: trace.Span = INVALID_SPAN
+        self._token: Token[Context] | None = None
+
+    @property
+    def id(self) -> str:
+        """The id to keep with your own data, "" where nothing is traced: trace id and span id in hexadecimal digits."""
+        context = self.span.get_span_context()
+        return f"{context.trace_id:032x}-{context.span_id:016x}" if context.is_valid else ""
+
+    def begin(self) -> Context:
+        """Start its span, and return the context of what lies beneath it."""
+        context = get_current()
+        return self._begin(context) or context
+
+    @guard.guarded
+    def end(self, error: BaseException | None = None) -> None:
+        """End its span with what is known; a second end does nothing."""
+        if self.span is INVALID_SPAN or not self.span.is_recording():
+            return
+        if error is not None and isinstance(error, Exception):
+            kind = type(error).__name__
+            self.facts["error.type"] = kind
+            self.span.set_status(Status(StatusCode.ERROR, kind))
+        write_attributes(self.span, clean(self.facts))
+        self.span.end()
+
+    def __enter__(self) -> Self:
+        self._token = attach(self.begin())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            leave(self._token)
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    @guard.guarded
+    def _begin(self, context: Context) -> Context:
+        attributes = {KIND: self.kind, NAME: self.name, **task_attributes(context)}
+        self.span = get_tracer().start_span(f"{self.kind} {self.name}", context, attributes=attributes)
+        return trace.set_span_in_context(self.span, context)
+
+
+def decide(kind: str, name: str, facts: dict[str, Any]) -> Decision:
+    """Record a decision that takes no time: its span begins and ends now."""
+    decision = Decision(kind, name, facts)
+    _begin_and_end(decision)
+    return decision
+
+
+@guard.guarded
+def _begin_and_end(decision: Decision) -> None:
+    decision.begin()
+    decision.end()
+
+
+def clean(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that are known, lists as the tuples that spans hold."""
+    return {key: tuple(fact) if type(fact) is list else fact for key, fact in facts.items() if fact is not None}

@@ -1,0 +1,171 @@
+"""Own fallbacks: an ordered chain, run until one answer is accepted, each attempt with its result and reason."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trilemma.arguments import check_number, check_text, to_text
+from trilemma.decisions.decision import CHOSEN, REASON, Decision
+from trilemma.errors import ArgumentError
+from trilemma.task import current_task
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+__all__ = ["fallback", "hedge"]
+
+ATTEMPT = "trilemma.fallback.attempt"
+RESULT = "trilemma.fallback.result"
+CANDIDATES = "trilemma.decision.candidates"
+
+_T = TypeVar("_T")
+
+
+def fallback(
+    name: str,
+    chain: Mapping[str, Callable[[], Any]],
+    *,
+    on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
+    accept: Callable[[Any], bool] | None = None,
+) -> Any:
+    """Call the options of `chain` in order until one answers acceptably, and return its answer.
+
+    `chain` maps a name to a call without arguments; if they are coroutine functions, await the result. An option that
+    raises one of `on` has failed, one whose answer `accept` turns down is rejected: the next is tried. Where none is
+    left, the last error is raised, or the last answer returned. Each attempt is a span with its place, result and
+    error; the calls it makes lie beneath it. What `accept` and the options raise is yours and passes through.
+    """
+    options = _check_chain("fallback", name, chain)
+    kinds = (on,) if isinstance(on, type) else tuple(on)
+    if inspect.iscoroutinefunction(next(iter(options.values()))):
+        return _run_async(name, options, kinds, accept)
+    return _run(name, options, kinds, accept)
+
+
+async def hedge(name: str, chain: Mapping[str, Callable[[], Awaitable[_T]]], *, after_s: float) -> _T:
+    """Call the first option, the next as well where no answer came within `after_s`, and so on; the first answer holds.
+
+    The others are cancelled; their spans say so, and what they cost until then is beneath them. Where all fail, the
+    last error is raised. Raises ArgumentError for a time that is not above 0.
+    """
+    options = _check_chain("hedge", name, chain)
+    wait_s = check_number(f"hedge {name!r}", "after_s", after_s)
+    if wait_s is None or wait_s <= 0:
+        raise ArgumentError(f"hedge {name!r}: after_s={after_s!r} must be above 0")
+    with _open(name, options, "hedge") as whole:
+        waiting = list(enumerate(options.items(), 1))
+        running: dict[asyncio.Task[_T], str] = {}
+        error: BaseException | None = None
+        try:
+            while waiting or running:
+                if waiting:
+                    number, (option, call) = waiting.pop(0)
+                    running[asyncio.ensure_future(_attempt_async(name, number, option, call))] = option
+                done, _ = await asyncio.wait(
+                    running, timeout=wait_s if waiting else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    option = running.pop(task)
+                    error = task.exception()
+                    if error is None:
+                        whole.facts[CHOSEN] = option
+                        return task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        raise error if error is not None else asyncio.CancelledError
+
+
+def _run(
+    name: str,
+    options: Mapping[str, Callable[[], Any]],
+    kinds: tuple[type[BaseException], ...],
+    accept: Callable[[Any], bool] | None,
+) -> Any:
+    with _open(name, options, "chain") as whole:
+        for number, (option, call) in enumerate(options.items(), 1):
+            is_last = number == len(options)
+            try:
+                with _attempt(name, number, option) as attempt:
+                    answer = call()
+                    _judge(attempt, answer, accept)
+            except kinds:
+                if is_last:
+                    raise
+                continue
+            if is_last or attempt.facts[RESULT] == "accepted":
+                whole.facts[CHOSEN] = option
+                return answer
+    return None  # unreachable: the last option returned or raised
+
+
+async def _run_async(
+    name: str,
+    options: Mapping[str, Callable[[], Any]],
+    kinds: tuple[type[BaseException], ...],
+    accept: Callable[[Any], bool] | None,
+) -> Any:
+    with _open(name, options, "chain") as whole:
+        for number, (option, call) in enumerate(options.items(), 1):
+            is_last = number == len(options)
+            try:
+                with _attempt(name, number, option) as attempt:
+                    answer = await call()
+                    _judge(attempt, answer, accept)
+            except kinds:
+                if is_last:
+                    raise
+                continue
+            if is_last or attempt.facts[RESULT] == "accepted":
+                whole.facts[CHOSEN] = option
+                return answer
+    return None  # unreachable: the last option returned or raised
+
+
+async def _attempt_async(name: str, number: int, option: str, call: Callable[[], Awaitable[_T]]) -> _T:
+    with _attempt(name, number, option) as attempt:
+        answer = await call()
+        attempt.facts[RESULT] = "accepted"
+        return answer
+
+
+class _Attempt(Decision):
+    """One option tried; how it failed is its result."""
+
+    __slots__ = ()
+
+    def end(self, error: BaseException | None = None) -> None:
+        if error is not None:
+            self.facts[RESULT] = _name_failure(error)
+        super().end(error)
+
+
+def _open(name: str, options: Mapping[str, Any], rule: str) -> Decision:
+    if (task := current_task()) is not None and "trilemma.variant.fallback" not in task.attributes:
+        task.note_variant("fallback", name)
+    return Decision("fallback", name, {CANDIDATES: list(options), REASON: rule})
+
+
+def _attempt(name: str, number: int, option: str) -> _Attempt:
+    return _Attempt("fallback", name, {ATTEMPT: number, CHOSEN: option})
+
+
+def _judge(attempt: Decision, answer: Any, accept: Callable[[Any], bool] | None) -> None:
+    attempt.facts[RESULT] = "accepted" if accept is None or accept(answer) else "rejected"
+
+
+def _name_failure(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "timed_out" if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__ else "failed"
+
+
+def _check_chain(function: str, name: str, chain: Mapping[str, Any]) -> dict[str, Any]:
+    check_text(function, "name", name)
+    options = {to_text(option): call for option, call in chain.items()} if hasattr(chain, "items") else {}
+    if not options or not all(map(callable, options.values())):
+        raise ArgumentError(f"{function} {name!r}: chain={chain!r} must map names to calls without arguments")
+    return options

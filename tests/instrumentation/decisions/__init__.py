@@ -1,0 +1,1 @@
+"""Hold the API of decisions."""
