@@ -36,8 +36,9 @@ _ON_VERTEX = re.compile(
 def fits(record: Record) -> bool:
     """Tell whether a record is of Anthropic's API, whoever serves it."""
     url = urlsplit(record["url"])
-    in_its_format = str(record.get("endpoint")).startswith("anthropic.") and "bedrock" not in url.netloc
-    return in_its_format or url.netloc == "api.anthropic.com"
+    endpoint = str(record["endpoint"])
+    in_its_format = endpoint.startswith("anthropic.") and "bedrock" not in url.netloc
+    return in_its_format or (url.netloc == "api.anthropic.com" and not endpoint.startswith("openai."))
 
 
 def send(record: Record, *, is_async: bool) -> Outcome:

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.wire_score.corpus import parse_form
+from tests.wire_score.corpus import find_address, parse_form
 from tests.wire_score.drivers.httpx_sdk import known_arguments, make_http_client, remember_client
 from tests.wire_score.outcome import NotDrivenError, Outcome, ask
 
@@ -31,16 +31,16 @@ _METHODS = {
 
 def fits(record: Record) -> bool:
     """Tell whether Cohere was asked, or another server for a rerank by its API."""
-    url = urlsplit(record["url"])
-    is_cohere = url.netloc.startswith("api.cohere.")
-    return url.path in _METHODS and (is_cohere or url.path.endswith("/rerank"))
+    path = find_address(record, prefix="").path
+    is_cohere = urlsplit(record["url"]).netloc.startswith("api.cohere.")
+    return path in _METHODS and (is_cohere or path.endswith("/rerank"))
 
 
 def send(record: Record, *, is_async: bool) -> Outcome:
     """Send a record."""
-    url = urlsplit(record["url"])
-    version, path = _METHODS[url.path]
-    client, transport = remember_client(_make, f"{url.scheme}://{url.netloc}", version, is_async)
+    address = find_address(record, prefix="")
+    version, path = _METHODS[address.path]
+    client, transport = remember_client(_make, address.base, version, is_async)
     path += "_stream" if record["stream"] and path in {"chat", "generate"} else ""
     method = client
     for name in path.split("."):

@@ -63,7 +63,8 @@ def send(record: Record, *, is_async: bool) -> Outcome:
     path = _PATH.fullmatch(url.path)
     if path is None:
         raise NotDrivenError("no version of the API in the path")
-    is_vertex = url.netloc.endswith(_HOSTS[1]) or path["project"] is not None
+    by_publisher = path["project"] is not None or path["rest"].startswith("publishers/")
+    is_vertex = url.netloc.endswith(_HOSTS[1]) or by_publisher
     base = f"{url.scheme}://{url.netloc}{path['base']}"
     client, transport = remember_client(_make, base, path["version"], is_vertex, is_async)
     name, arguments = _find_method(path["project"] or "", path["rest"], record)
