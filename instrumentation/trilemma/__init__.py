@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trilemma.decisions.route import route
     from trilemma.errors import ArgumentError, ConfigurationError, TrilemmaError
     from trilemma.evaluation import evaluate, outcome
+    from trilemma.evaluators import Evaluation, evaluator
     from trilemma.instrumentor import instrument, uninstrument
     from trilemma.task_function import carry
     from trilemma.task_spans import TaskSpanProcessor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "ConfigurationError",
+    "Evaluation",
     "Task",
     "TaskSpanProcessor",
     "TrilemmaError",
@@ -33,6 +35,7 @@ __all__ = [
     "current_task",
     "current_task_id",
     "evaluate",
+    "evaluator",
     "experiment",
     "fallback",
     "flush",
@@ -51,12 +54,14 @@ __all__ = [
 _HOMES = {
     "ArgumentError": "errors",
     "ConfigurationError": "errors",
+    "Evaluation": "evaluators",
     "TaskSpanProcessor": "task_spans",
     "TrilemmaError": "errors",
     "cache": "decisions.cache",
     "carry": "task_function",
     "context": "decisions.context",
     "evaluate": "evaluation",
+    "evaluator": "evaluators",
     "experiment": "decisions.experiment",
     "fallback": "decisions.fallback",
     "flush": "closing",

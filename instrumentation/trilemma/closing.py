@@ -27,9 +27,9 @@ SHORT_REQUEST_S = 0.5  # for a collector that has been away: one attempt
 _open: list[tuple[Any, Delivery | None]] = []
 
 
-def close_at_exit(processor: Any, delivery: Delivery | None = None) -> None:
-    """Shut `processor`, which may feed a `delivery`, down when the process ends."""
-    _open.append((processor, delivery))
+def close_at_exit(processor: Any, delivery: Delivery | None = None, *, first: bool = False) -> None:
+    """Shut `processor`, which may feed a `delivery`, down when the process ends; before the others if it feeds them."""
+    _open.insert(0 if first else len(_open), (processor, delivery))
 
 
 def flush(limit_s: float = EXIT_LIMIT_S) -> None:

@@ -56,6 +56,12 @@ def task(
     prompt_version: str | int | None = None,
     variant: str | Mapping[str, str | None] | None = None,
     value: float | None = None,
+    failure_cost: float | None = None,
+    budget: float | None = None,
+    deadline_s: float | None = None,
+    segment: str | None = None,
+    customer: str | int | UUID | None = None,
+    hash_customer: bool = True,
 ) -> Task:
     """Open a business task: a span whose name, id and combination are on every span beneath it.
 
@@ -63,10 +69,13 @@ def task(
     it (default: a new one); `input_id` what it works on: the same input under two combinations makes a pair.
     `version` is that of your code, `prompt_name` and `prompt_version` say which prompt is in use. `variant` is a label
     of the whole combination, or a mapping of its axes: context, guardrail, route, fallback, cache (and "label").
-    `value` is what a success is worth, in your currency.
+    `value` is what a success is worth in your currency, `failure_cost` what a failure costs beyond it, `budget` what
+    the run's calls may cost, `deadline_s` how long it may take. `segment` says which kind of customer it is for, and
+    `customer` which one: recorded only as a hash, unless `hash_customer` is False.
 
-    All but `version` and `value` travel to other processes as W3C baggage, wherever your app sends that: put nothing
-    personal there. Raises ArgumentError where an argument cannot be meant; nothing else of ours is ever raised.
+    Name, ids, prompt and variant travel to other processes as W3C baggage, wherever your app sends that: put nothing
+    personal there. The rest stays on the task's span. Raises ArgumentError where an argument cannot be meant; nothing
+    else of ours is ever raised.
     """
     described = {
         "trilemma.task.name": check_text("task", "name", name),
@@ -76,8 +85,16 @@ def task(
         **_read_variant(variant),
     }
     carried = {key: text for key, raw in described.items() if raw is not None and (text := to_text(raw))}
-    run_version = None if version is None else to_text(version)
-    return Task(carried, None if id is None else to_text(id), run_version, check_number("task", "value", value))
+    own = {
+        "trilemma.task.version": None if version is None else to_text(version),
+        "trilemma.task.failure_cost": check_number("task", "failure_cost", failure_cost),
+        "trilemma.task.budget": check_number("task", "budget", budget),
+        "trilemma.task.deadline": check_number("task", "deadline_s", deadline_s),
+        "trilemma.task.segment": None if segment is None else to_text(segment),
+        "trilemma.task.customer": _name_customer(customer, hashed=hash_customer),
+    }
+    known = {key: fact for key, fact in own.items() if fact is not None}
+    return Task(carried, None if id is None else to_text(id), known, check_number("task", "value", value))
 
 
 def current_task() -> Task | None:
@@ -113,10 +130,10 @@ class Task:
         "_ended",
         "_entries",
         "_fixed_id",
+        "_own",
         "_token",
         "_told",
         "_value",
-        "_version",
         "assignments",
         "attributes",
         "id",
@@ -125,14 +142,14 @@ class Task:
     )
 
     def __init__(
-        self, carried: Mapping[str, str], fixed_id: str | None, version: str | None, value: float | None
+        self, carried: Mapping[str, str], fixed_id: str | None, own: Mapping[str, str | float], value: float | None
     ) -> None:
         self.name = carried["trilemma.task.name"]
         self.id = fixed_id or urandom(16).hex()  # as a random UUID, at a quarter of its cost
         self.attributes: Mapping[str, str] = {"trilemma.task.id": self.id, **carried}
         self.span: trace.Span = INVALID_SPAN
         self._fixed_id = fixed_id
-        self._version = version
+        self._own = own
         self._value = value
         self._told: dict[str, str | float] = {}  # the outcome's attributes
         self._token: Token[Context] | None = None
@@ -231,9 +248,7 @@ class Task:
 
     @guard.guarded
     def _begin(self, context: Context) -> Context:
-        attributes = dict(self.attributes)
-        if self._version:
-            attributes["trilemma.task.version"] = self._version
+        attributes: dict[str, Any] = {**self.attributes, **self._own}
         self.span = get_tracer().start_span(self.name, context, attributes=attributes)
         carrying = _put_in_baggage(self.attributes, trace.set_span_in_context(self.span, context))
         self._entries = cast("dict[str, object]", carrying.get(_BAGGAGE_KEY))
@@ -251,7 +266,7 @@ class Task:
 
     def _renew(self) -> Task:
         carried = {key: value for key, value in self.attributes.items() if key != "trilemma.task.id"}
-        return Task(carried, None, self._version, self._value)
+        return Task(carried, None, self._own, self._value)
 
     def _tell(self, outcome: str, failure_mode: str | None, value: float | None, source: str) -> None:
         function = f"Task {self.name!r}: {outcome}"
@@ -329,6 +344,15 @@ def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
 def _count_bytes(entries: Mapping[str, object]) -> int:
     """Return how much the task's entries take in a header."""
     return sum(len(name) + len(quote_plus(str(entries[name]))) + 2 for name in _CARRIED if name in entries)
+
+
+def _name_customer(customer: object, *, hashed: bool) -> str | None:
+    """Return 16 hexadecimal digits that stand for a customer, the same in every process, or the name as it is."""
+    if customer is None or not hashed:
+        return None if customer is None else to_text(customer)
+    from hashlib import sha256
+
+    return sha256(f"trilemma.customer|{to_text(customer)}".encode()).hexdigest()[:16]
 
 
 def _is_clean_exit(error: BaseException) -> bool:
