@@ -8,8 +8,8 @@
 -- the same resource with every span: its names and its values are two texts in a dictionary.
 --
 -- Insert with optimize_on_insert = 0: ClickHouse otherwise looks for duplicates within each block, which doubles the cost.
--- Parts of less than 128 MiB stay compact (min_bytes_for_wide_part): an INSERT then writes one file, not three for each
--- column, at a sixth less CPU.
+-- Parts of less than 16 MiB stay compact (min_bytes_for_wide_part): an INSERT then writes one file, not three for each
+-- column, at a sixth less CPU. Larger ones, from merges, are wide: a tenth smaller.
 --
 -- The lists of columns are those of registry.json, stored and read as schema/columns.py says; tests/test_contract.py
 -- holds them equal.
@@ -110,7 +110,7 @@ CREATE TABLE IF NOT EXISTS {database}.stored_calls
     http_status Nullable(UInt16) CODEC(T64, ZSTD(1)),
     error_type LowCardinality(String) CODEC(ZSTD(1)),
     cost_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
-    cost_input_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_input_rest_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_cache_read_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_cache_write_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_output_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
@@ -145,14 +145,14 @@ CREATE TABLE IF NOT EXISTS {database}.stored_calls
     received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
     superseded_by String CODEC(ZSTD(1)),
     version UInt8 CODEC(ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_trace trace_id TYPE bloom_filter(0.05) GRANULARITY 1,
     INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
 ORDER BY (task_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 134217728;
+SETTINGS min_bytes_for_wide_part = 16777216;
 
 -- shard by: cityHash64(trace_id)
 CREATE TABLE IF NOT EXISTS {database}.stored_spans
@@ -203,7 +203,8 @@ CREATE TABLE IF NOT EXISTS {database}.stored_spans
     last_failure_mode LowCardinality(String) CODEC(ZSTD(1)),
     last_outcome_source LowCardinality(String) CODEC(ZSTD(1)),
     last_value Nullable(Float64) CODEC(ZSTD(1)),
-    last_outcome_at DateTime64(9) CODEC(ZSTD(1)),
+    -- From the end of the span; NULL when no outcome was told.
+    last_outcome_delay_ns Nullable(Int64) CODEC(T64, ZSTD(1)),
     call_count UInt32 CODEC(T64, ZSTD(1)),
     models Array(LowCardinality(String)) CODEC(ZSTD(1)),
     combination LowCardinality(String) CODEC(ZSTD(1)),
@@ -215,22 +216,22 @@ CREATE TABLE IF NOT EXISTS {database}.stored_spans
     retry_count UInt32 CODEC(T64, ZSTD(1)),
     llm_duration_us Nullable(Int64) CODEC(T64, ZSTD(1)),
     is_repeat UInt8 CODEC(ZSTD(1)),
-    version UInt64 CODEC(T64, ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    version UInt64 CODEC(ZSTD(1)),
+    INDEX by_trace trace_id TYPE bloom_filter(0.05) GRANULARITY 1,
     INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (service_name, started_at)
 ORDER BY (service_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 134217728;
+SETTINGS min_bytes_for_wide_part = 16777216;
 
 -- In which hours a trace has spans: a look-up by trace id alone then reads few granules (the view `trace`, 0005).
 -- shard by: trace_hash
 CREATE TABLE IF NOT EXISTS {database}.trace_times
 (
-    trace_hash UInt64 COMMENT 'cityHash64 of the trace id' CODEC(Delta, ZSTD(1)),
-    hour DateTime('UTC') CODEC(T64, ZSTD(1))
+    trace_hash UInt32 COMMENT 'cityHash64 of the trace id, its low half: two traces with the same widen each other''s search' CODEC(Delta, ZSTD(1)),
+    hour DateTime('UTC') CODEC(GCD, T64, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (trace_hash, hour);
@@ -287,7 +288,7 @@ SELECT
     toUInt16OrNull(a['http.response.status_code']) AS http_status,
     a['error.type'] AS error_type,
     accurateCastOrNull(round(coalesce(toFloat64OrNull(a['trilemma.cost.total']), nullIf(toFloat64OrNull(firstNonDefault(a['gen_ai.usage.cost'], a['llm.cost.total'], a['gen_ai.cost.total_cost'], a['operation.cost'])), 0)) * 1e12), 'Int64') AS cost_e12,
-    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.input']) * 1e12), 'Int64') AS cost_input_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.input']) * 1e12), 'Int64') - (ifNull(cost_e12, 0) - ifNull(cost_cache_read_e12, 0) - ifNull(cost_cache_write_e12, 0) - ifNull(cost_output_e12, 0) - ifNull(cost_other_e12, 0)) AS cost_input_rest_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_read']) * 1e12), 'Int64') AS cost_cache_read_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_write']) * 1e12), 'Int64') AS cost_cache_write_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.output']) * 1e12), 'Int64') AS cost_output_e12,
@@ -397,7 +398,7 @@ WHERE category != 'call';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_trace_times TO {database}.trace_times AS
 SELECT DISTINCT
-    cityHash64(trace_id) AS trace_hash,
+    toUInt32(cityHash64(trace_id)) AS trace_hash,
     toStartOfHour(started_at, 'UTC') AS hour
 FROM {database}.incoming_spans;
 
@@ -409,7 +410,8 @@ SELECT
     multiIf(
         ScopeName = 'trilemma' AND SpanKind = 'Internal' AND a['trilemma.task.id'] != ''
             AND SpanName = a['trilemma.task.name'], 'task',
-        operation IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'rerank')
+        operation IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'rerank', 'image_generation',
+                'text_to_speech', 'speech_to_text', 'moderation')
             AND a['logfire.span_type'] NOT IN ('log', 'pending_span'), 'call',
         'span') AS category,
     transform(firstNonDefault(a['gen_ai.operation.name'], a['openinference.span.kind'], a['llm.request.type']),

@@ -187,7 +187,7 @@ SELECT
     http_status,
     error_type,
     cost_e12 / 1e12 AS cost,
-    cost_input_e12 / 1e12 AS cost_input,
+    (cost_input_rest_e12 + (ifNull(cost_e12, 0) - ifNull(cost_cache_read_e12, 0) - ifNull(cost_cache_write_e12, 0) - ifNull(cost_output_e12, 0) - ifNull(cost_other_e12, 0))) / 1e12 AS cost_input,
     cost_cache_read_e12 / 1e12 AS cost_cache_read,
     cost_cache_write_e12 / 1e12 AS cost_cache_write,
     cost_output_e12 / 1e12 AS cost_output,
@@ -214,13 +214,15 @@ SELECT
     attributes
 FROM {database}.stored_calls FINAL
 WHERE superseded_by = ''
-    AND (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM {database}.fresh_duplicate_calls);
+    -- Where there are none, as with trilemma's spans alone, the ids need not be read.
+    AND ((SELECT count() FROM {database}.fresh_duplicate_calls) = 0
+        OR (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM {database}.fresh_duplicate_calls));
 
 -- All spans of one trace, in the order of time: SELECT * FROM trace(id = '...').
 CREATE OR REPLACE VIEW {database}.trace AS
 SELECT *
 FROM {database}.spans
 WHERE trace_id = {id:String}
-    AND started_at >= (SELECT min(hour) FROM {database}.trace_times WHERE trace_hash = cityHash64({id:String}))
-    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM {database}.trace_times WHERE trace_hash = cityHash64({id:String}))
+    AND started_at >= (SELECT min(hour) FROM {database}.trace_times WHERE trace_hash = toUInt32(cityHash64({id:String})))
+    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM {database}.trace_times WHERE trace_hash = toUInt32(cityHash64({id:String})))
 ORDER BY started_at;

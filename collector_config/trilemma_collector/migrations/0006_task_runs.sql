@@ -57,7 +57,7 @@ WITH
         SELECT
             task_id AS used_id,
             count() AS call_count,
-            arraySort(groupUniqArray(request_model)) AS models,
+            arraySort(groupUniqArray(if(request_model = '', response_model, request_model))) AS models,
             if(count() = count(calls.cost_e12), sum(calls.cost_e12), NULL) AS cost_e12,
             anyIf(calls.cost_currency, calls.cost_currency != '') AS cost_currency,
             sum(calls.input_tokens) AS input_tokens,
@@ -74,14 +74,15 @@ WITH
     )
 SELECT
     runs.* EXCEPT (
-        last_outcome, last_failure_mode, last_outcome_source, last_value, last_outcome_at, call_count, models, combination,
+        last_outcome, last_failure_mode, last_outcome_source, last_value, last_outcome_delay_ns, call_count, models, combination,
         cost_e12, cost_currency, input_tokens, output_tokens, error_count, retry_count, llm_duration_us, is_repeat, version
     ),
     if(facts.last.1 = '', 'unknown', facts.last.1) AS last_outcome,
     facts.last.2 AS last_failure_mode,
     facts.last.3 AS last_outcome_source,
     facts.last.4 AS last_value,
-    facts.last.5 AS last_outcome_at,
+    if(facts.last.1 = '', NULL,
+        toUnixTimestamp64Nano(facts.last.5) - toUnixTimestamp64Nano(runs.started_at) - toInt64(runs.duration_ns)) AS last_outcome_delay_ns,
     calls.call_count AS call_count,
     calls.models AS models,
     arrayStringConcat(arrayFilter(axis -> axis != '', [
@@ -138,7 +139,7 @@ SELECT
     last_failure_mode AS failure_mode,
     last_outcome_source AS outcome_source,
     last_value AS value,
-    last_outcome_at AS outcome_at,
+    ifNull(started_at + toIntervalNanosecond(duration_ns + last_outcome_delay_ns), toDateTime64(0, 9)) AS outcome_at,
     call_count,
     models,
     combination,

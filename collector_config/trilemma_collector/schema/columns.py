@@ -77,11 +77,25 @@ def _scale(field: Field, read: str) -> StoredColumn:
         name = f"{stem}_{suffix}"
     else:
         name, factor = f"{field.name}_e12", "1e12"
+    if field.name == "cost_input":
+        return _store_rest(field, read)
     return StoredColumn(
         name,
         "Nullable(Int64) CODEC(GCD, T64, ZSTD(1))",
         f"accurateCastOrNull(round({read} * {factor}), 'Int64')",
         f"{name} / {factor} AS {field.name}",
+    )
+
+
+def _store_rest(field: Field, read: str) -> StoredColumn:
+    """Store what the total and the other parts do not already tell: 0 wherever the parts add up."""
+    parts = "".join(f" - ifNull(cost_{part}_e12, 0)" for part in ("cache_read", "cache_write", "output", "other"))
+    told, name = f"(ifNull(cost_e12, 0){parts})", "cost_input_rest_e12"
+    return StoredColumn(
+        name,
+        "Nullable(Int64) CODEC(GCD, T64, ZSTD(1))",
+        f"accurateCastOrNull(round({read} * 1e12), 'Int64') - {told}",
+        f"({name} + {told}) / 1e12 AS {field.name}",
     )
 
 

@@ -162,7 +162,7 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_calls_local ON CLUSTER 'main'
     http_status Nullable(UInt16) CODEC(T64, ZSTD(1)),
     error_type LowCardinality(String) CODEC(ZSTD(1)),
     cost_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
-    cost_input_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
+    cost_input_rest_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_cache_read_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_cache_write_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
     cost_output_e12 Nullable(Int64) CODEC(GCD, T64, ZSTD(1)),
@@ -197,14 +197,14 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_calls_local ON CLUSTER 'main'
     received_at DateTime64(3) CODEC(Delta, ZSTD(1)),
     superseded_by String CODEC(ZSTD(1)),
     version UInt8 CODEC(ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_trace trace_id TYPE bloom_filter(0.05) GRANULARITY 1,
     INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
 ORDER BY (task_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 134217728;
+SETTINGS min_bytes_for_wide_part = 16777216;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls ON CLUSTER 'main' AS trilemma.stored_calls_local
 ENGINE = Distributed('main', 'trilemma', 'stored_calls_local', cityHash64(trace_id));
@@ -256,7 +256,7 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_spans_local ON CLUSTER 'main'
     last_failure_mode LowCardinality(String) CODEC(ZSTD(1)),
     last_outcome_source LowCardinality(String) CODEC(ZSTD(1)),
     last_value Nullable(Float64) CODEC(ZSTD(1)),
-    last_outcome_at DateTime64(9) CODEC(ZSTD(1)),
+    last_outcome_delay_ns Nullable(Int64) CODEC(T64, ZSTD(1)),
     call_count UInt32 CODEC(T64, ZSTD(1)),
     models Array(LowCardinality(String)) CODEC(ZSTD(1)),
     combination LowCardinality(String) CODEC(ZSTD(1)),
@@ -268,23 +268,23 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_spans_local ON CLUSTER 'main'
     retry_count UInt32 CODEC(T64, ZSTD(1)),
     llm_duration_us Nullable(Int64) CODEC(T64, ZSTD(1)),
     is_repeat UInt8 CODEC(ZSTD(1)),
-    version UInt64 CODEC(T64, ZSTD(1)),
-    INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    version UInt64 CODEC(ZSTD(1)),
+    INDEX by_trace trace_id TYPE bloom_filter(0.05) GRANULARITY 1,
     INDEX by_arrival received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', version)
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (service_name, started_at)
 ORDER BY (service_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 134217728;
+SETTINGS min_bytes_for_wide_part = 16777216;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_spans ON CLUSTER 'main' AS trilemma.stored_spans_local
 ENGINE = Distributed('main', 'trilemma', 'stored_spans_local', cityHash64(trace_id));
 
 CREATE TABLE IF NOT EXISTS trilemma.trace_times_local ON CLUSTER 'main'
 (
-    trace_hash UInt64 COMMENT 'cityHash64 of the trace id' CODEC(Delta, ZSTD(1)),
-    hour DateTime('UTC') CODEC(T64, ZSTD(1))
+    trace_hash UInt32 COMMENT 'cityHash64 of the trace id, its low half: two traces with the same widen each other''s search' CODEC(Delta, ZSTD(1)),
+    hour DateTime('UTC') CODEC(GCD, T64, ZSTD(1))
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
 ORDER BY (trace_hash, hour);
@@ -344,7 +344,7 @@ SELECT
     toUInt16OrNull(a['http.response.status_code']) AS http_status,
     a['error.type'] AS error_type,
     accurateCastOrNull(round(coalesce(toFloat64OrNull(a['trilemma.cost.total']), nullIf(toFloat64OrNull(firstNonDefault(a['gen_ai.usage.cost'], a['llm.cost.total'], a['gen_ai.cost.total_cost'], a['operation.cost'])), 0)) * 1e12), 'Int64') AS cost_e12,
-    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.input']) * 1e12), 'Int64') AS cost_input_e12,
+    accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.input']) * 1e12), 'Int64') - (ifNull(cost_e12, 0) - ifNull(cost_cache_read_e12, 0) - ifNull(cost_cache_write_e12, 0) - ifNull(cost_output_e12, 0) - ifNull(cost_other_e12, 0)) AS cost_input_rest_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_read']) * 1e12), 'Int64') AS cost_cache_read_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.cache_write']) * 1e12), 'Int64') AS cost_cache_write_e12,
     accurateCastOrNull(round(toFloat64OrNull(a['trilemma.cost.output']) * 1e12), 'Int64') AS cost_output_e12,
@@ -454,7 +454,7 @@ WHERE category != 'call';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS trilemma.to_trace_times ON CLUSTER 'main' TO trilemma.trace_times AS
 SELECT DISTINCT
-    cityHash64(trace_id) AS trace_hash,
+    toUInt32(cityHash64(trace_id)) AS trace_hash,
     toStartOfHour(started_at, 'UTC') AS hour
 FROM trilemma.incoming_spans;
 
@@ -464,7 +464,8 @@ SELECT
     multiIf(
         ScopeName = 'trilemma' AND SpanKind = 'Internal' AND a['trilemma.task.id'] != ''
             AND SpanName = a['trilemma.task.name'], 'task',
-        operation IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'rerank')
+        operation IN ('chat', 'generate_content', 'text_completion', 'embeddings', 'rerank', 'image_generation',
+                'text_to_speech', 'speech_to_text', 'moderation')
             AND a['logfire.span_type'] NOT IN ('log', 'pending_span'), 'call',
         'span') AS category,
     transform(firstNonDefault(a['gen_ai.operation.name'], a['openinference.span.kind'], a['llm.request.type']),
@@ -512,7 +513,7 @@ SELECT
     event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM trilemma.stored_spans FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', 'b4cfd08bb9e93436');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', '0a8f481da1c3e09d');
 
 -- 0003_content
 CREATE TABLE IF NOT EXISTS trilemma.stored_content_local ON CLUSTER 'main'
@@ -820,7 +821,7 @@ SELECT
     http_status,
     error_type,
     cost_e12 / 1e12 AS cost,
-    cost_input_e12 / 1e12 AS cost_input,
+    (cost_input_rest_e12 + (ifNull(cost_e12, 0) - ifNull(cost_cache_read_e12, 0) - ifNull(cost_cache_write_e12, 0) - ifNull(cost_output_e12, 0) - ifNull(cost_other_e12, 0))) / 1e12 AS cost_input,
     cost_cache_read_e12 / 1e12 AS cost_cache_read,
     cost_cache_write_e12 / 1e12 AS cost_cache_write,
     cost_output_e12 / 1e12 AS cost_output,
@@ -847,17 +848,18 @@ SELECT
     attributes
 FROM trilemma.stored_calls FINAL
 WHERE superseded_by = ''
-    AND (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM trilemma.fresh_duplicate_calls);
+    AND ((SELECT count() FROM trilemma.fresh_duplicate_calls) = 0
+        OR (trace_id, span_id) GLOBAL NOT IN (SELECT trace_id, span_id FROM trilemma.fresh_duplicate_calls));
 
 CREATE OR REPLACE VIEW trilemma.trace ON CLUSTER 'main' AS
 SELECT *
 FROM trilemma.spans
 WHERE trace_id = {id:String}
-    AND started_at >= (SELECT min(hour) FROM trilemma.trace_times WHERE trace_hash = cityHash64({id:String}))
-    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM trilemma.trace_times WHERE trace_hash = cityHash64({id:String}))
+    AND started_at >= (SELECT min(hour) FROM trilemma.trace_times WHERE trace_hash = toUInt32(cityHash64({id:String})))
+    AND started_at < (SELECT max(hour) + toIntervalHour(1) FROM trilemma.trace_times WHERE trace_hash = toUInt32(cityHash64({id:String})))
 ORDER BY started_at;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (5, '0005_calls', '27948a572f85d4bd');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (5, '0005_calls', '559c740df0504540');
 
 -- 0006_task_runs
 CREATE OR REPLACE VIEW trilemma.fresh_task_ids ON CLUSTER 'main' AS
@@ -911,7 +913,7 @@ WITH
         SELECT
             task_id AS used_id,
             count() AS call_count,
-            arraySort(groupUniqArray(request_model)) AS models,
+            arraySort(groupUniqArray(if(request_model = '', response_model, request_model))) AS models,
             if(count() = count(calls.cost_e12), sum(calls.cost_e12), NULL) AS cost_e12,
             anyIf(calls.cost_currency, calls.cost_currency != '') AS cost_currency,
             sum(calls.input_tokens) AS input_tokens,
@@ -928,14 +930,15 @@ WITH
     )
 SELECT
     runs.* EXCEPT (
-        last_outcome, last_failure_mode, last_outcome_source, last_value, last_outcome_at, call_count, models, combination,
+        last_outcome, last_failure_mode, last_outcome_source, last_value, last_outcome_delay_ns, call_count, models, combination,
         cost_e12, cost_currency, input_tokens, output_tokens, error_count, retry_count, llm_duration_us, is_repeat, version
     ),
     if(facts.last.1 = '', 'unknown', facts.last.1) AS last_outcome,
     facts.last.2 AS last_failure_mode,
     facts.last.3 AS last_outcome_source,
     facts.last.4 AS last_value,
-    facts.last.5 AS last_outcome_at,
+    if(facts.last.1 = '', NULL,
+        toUnixTimestamp64Nano(facts.last.5) - toUnixTimestamp64Nano(runs.started_at) - toInt64(runs.duration_ns)) AS last_outcome_delay_ns,
     calls.call_count AS call_count,
     calls.models AS models,
     arrayStringConcat(arrayFilter(axis -> axis != '', [
@@ -991,7 +994,7 @@ SELECT
     last_failure_mode AS failure_mode,
     last_outcome_source AS outcome_source,
     last_value AS value,
-    last_outcome_at AS outcome_at,
+    ifNull(started_at + toIntervalNanosecond(duration_ns + last_outcome_delay_ns), toDateTime64(0, 9)) AS outcome_at,
     call_count,
     models,
     combination,
@@ -1012,35 +1015,35 @@ SELECT
     outcome_at
 FROM trilemma.task_runs;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', 'c90c353b0d55b21d');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', 'eb933d91a476be6b');
 
 -- 0007_rollups
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls_hourly_local ON CLUSTER 'main'
 (
-    hour DateTime('UTC'),
-    task_name LowCardinality(String),
-    request_model LowCardinality(String),
-    provider LowCardinality(String),
-    operation LowCardinality(String),
-    service_name LowCardinality(String),
-    prompt_name LowCardinality(String),
-    prompt_version LowCardinality(String),
-    variant LowCardinality(String),
-    cost_currency LowCardinality(String),
-    call_count UInt64,
-    error_count UInt64,
-    retry_count UInt64,
-    priced_count UInt64,
-    cost Nullable(Float64),
-    input_tokens Nullable(UInt64),
-    output_tokens Nullable(UInt64),
-    cache_read_tokens Nullable(UInt64),
-    cache_write_tokens Nullable(UInt64),
-    reasoning_tokens Nullable(UInt64),
-    duration_sum_s Nullable(Float64),
-    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
-    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
-    computed_at DateTime64(3)
+    hour DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    task_name LowCardinality(String) CODEC(ZSTD(1)),
+    request_model LowCardinality(String) CODEC(ZSTD(1)),
+    provider LowCardinality(String) CODEC(ZSTD(1)),
+    operation LowCardinality(String) CODEC(ZSTD(1)),
+    service_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_version LowCardinality(String) CODEC(ZSTD(1)),
+    variant LowCardinality(String) CODEC(ZSTD(1)),
+    cost_currency LowCardinality(String) CODEC(ZSTD(1)),
+    call_count UInt64 CODEC(T64, ZSTD(1)),
+    error_count UInt64 CODEC(T64, ZSTD(1)),
+    retry_count UInt64 CODEC(T64, ZSTD(1)),
+    priced_count UInt64 CODEC(T64, ZSTD(1)),
+    cost Nullable(Float64) CODEC(ZSTD(1)),
+    input_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    output_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    cache_read_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    cache_write_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    reasoning_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    duration_sum_s Nullable(Float64) CODEC(ZSTD(1)),
+    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64) CODEC(ZSTD(1)),
+    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64) CODEC(ZSTD(1)),
+    computed_at DateTime64(3) CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', computed_at)
 ORDER BY (hour, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
@@ -1050,30 +1053,30 @@ ENGINE = Distributed('main', 'trilemma', 'stored_calls_hourly_local', rand());
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls_daily_local ON CLUSTER 'main'
 (
-    day Date,
-    task_name LowCardinality(String),
-    request_model LowCardinality(String),
-    provider LowCardinality(String),
-    operation LowCardinality(String),
-    service_name LowCardinality(String),
-    prompt_name LowCardinality(String),
-    prompt_version LowCardinality(String),
-    variant LowCardinality(String),
-    cost_currency LowCardinality(String),
-    call_count UInt64,
-    error_count UInt64,
-    retry_count UInt64,
-    priced_count UInt64,
-    cost Nullable(Float64),
-    input_tokens Nullable(UInt64),
-    output_tokens Nullable(UInt64),
-    cache_read_tokens Nullable(UInt64),
-    cache_write_tokens Nullable(UInt64),
-    reasoning_tokens Nullable(UInt64),
-    duration_sum_s Nullable(Float64),
-    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
-    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64),
-    computed_at DateTime64(3)
+    day Date CODEC(ZSTD(1)),
+    task_name LowCardinality(String) CODEC(ZSTD(1)),
+    request_model LowCardinality(String) CODEC(ZSTD(1)),
+    provider LowCardinality(String) CODEC(ZSTD(1)),
+    operation LowCardinality(String) CODEC(ZSTD(1)),
+    service_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_name LowCardinality(String) CODEC(ZSTD(1)),
+    prompt_version LowCardinality(String) CODEC(ZSTD(1)),
+    variant LowCardinality(String) CODEC(ZSTD(1)),
+    cost_currency LowCardinality(String) CODEC(ZSTD(1)),
+    call_count UInt64 CODEC(T64, ZSTD(1)),
+    error_count UInt64 CODEC(T64, ZSTD(1)),
+    retry_count UInt64 CODEC(T64, ZSTD(1)),
+    priced_count UInt64 CODEC(T64, ZSTD(1)),
+    cost Nullable(Float64) CODEC(ZSTD(1)),
+    input_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    output_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    cache_read_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    cache_write_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    reasoning_tokens Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    duration_sum_s Nullable(Float64) CODEC(ZSTD(1)),
+    duration_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64) CODEC(ZSTD(1)),
+    time_to_first_content_sketch AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), Float64) CODEC(ZSTD(1)),
+    computed_at DateTime64(3) CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', computed_at)
 ORDER BY (day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
@@ -1177,7 +1180,7 @@ SELECT view AS step, last_success_time AS settled_until
 FROM system.view_refreshes
 WHERE database = 'trilemma' AND view LIKE 'settle\_%' AND view != 'settle_progress' AND isNotNull(last_success_time);
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', '1d737c8a3088b1fb');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', '6b6bdac879089992');
 
 -- 0010_imports
 CREATE TABLE IF NOT EXISTS trilemma.imported_rows ON CLUSTER 'main'
