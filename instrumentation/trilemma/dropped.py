@@ -13,7 +13,7 @@ import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-__all__ = ["end_dropped", "end_late", "track"]
+__all__ = ["Held", "end_dropped", "end_late", "is_collecting", "track"]
 
 
 class _Call(Protocol):
@@ -26,6 +26,27 @@ _late: "SimpleQueue[_Call]" = SimpleQueue()
 _open: "weakref.WeakSet[_Call]" = weakref.WeakSet()
 _collecting_thread = 0
 _watching = False
+
+
+class Held:
+    """Hold a call for an object of the user's, and end it where that is dropped.
+
+    The call itself may outlive it: what an event loop was given to do while the call was being made, such as to watch
+    a connection, keeps the context of that moment.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: _Call) -> None:
+        self.call = call
+
+    def __del__(self) -> None:
+        if not self.call.ended:
+            end_dropped(self.call)
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        # Where a user copies or pickles his object, nothing of ours goes along.
+        return type(None), ()
 
 
 def track(call: _Call) -> None:
@@ -41,9 +62,14 @@ def track(call: _Call) -> None:
     _open.add(call)
 
 
+def is_collecting() -> bool:
+    """Tell whether this thread is in the garbage collector."""
+    return _collecting_thread == threading.get_ident()
+
+
 def end_dropped(call: _Call) -> None:
     """End a call whose stream was dropped: now, or later where the garbage collector dropped it."""
-    if _collecting_thread == threading.get_ident():
+    if is_collecting():
         _late.put(call)
     else:
         call.end("abandoned")

@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trilemma import guard
-from trilemma.dropped import track
+from trilemma.dropped import Held, track
 from trilemma.engine import CURRENT, Call, Engine
 from trilemma.opening import Opener, Server
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
+from trilemma.record import read_json
 from trilemma.transports.calling import around, around_async
 from trilemma.transports.streaming_body import read_through
 from trilemma.transports.streams import follow, follow_async
@@ -30,7 +31,7 @@ __all__ = ["patch"]
 
 _SERVICES = frozenset({"bedrock", "bedrock-runtime", "bedrock-agent-runtime", "sagemaker-runtime"})
 _CALL = "_trilemma_call"
-_MAX_BODY = 4 * 1024 * 1024  # of a request given as JSON; a larger one is not parsed a second time
+_MAX_BODY = 4 * 1024 * 1024  # a larger one is not parsed a second time
 
 
 def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches) -> None:
@@ -135,8 +136,11 @@ def _note_response(call: Call, result: Any) -> None:
     http, parsed = result
     call.http_status = http.status_code
     call.headers = [(str(name).encode(), str(value).encode()) for name, value in http.headers.items()]
-    # Without what the user reads from: that leads to the call, and the call must not lead to it.
-    call.body = {name: value for name, value in parsed.items() if not hasattr(value, "close")}
+    # Without what the user reads from: that leads to the call, and the call must not lead to it. And as it came over
+    # the wire: an SDK leaves out what its model of the service does not know yet, such as how long a cache is kept.
+    body = {name: value for name, value in parsed.items() if not hasattr(value, "close")}
+    content = getattr(http, "_content", None)
+    call.body = {**body, **read_json(content)} if content and len(content) <= _MAX_BODY else body
 
 
 def _note_result(call: Call, result: Any) -> Any:
@@ -158,7 +162,7 @@ def _follow(stream: Any, call: Call) -> bool:
     inner = twin._create_raw_event_generator()  # noqa: SLF001
     followed = follow_async(inner, call) if hasattr(inner, "__aiter__") else follow(inner, call)
     call.note_reader(inner)
-    setattr(stream, _CALL, call)
+    setattr(stream, _CALL, Held(call))
     stream._event_generator = followed  # noqa: SLF001
     track(call)
     return True
@@ -166,43 +170,47 @@ def _follow(stream: Any, call: Call) -> bool:
 
 def _parse_event(original: Callable[..., Any]) -> Callable[..., Any]:
     def parse_event(self: Any, event: Any) -> Any:
-        call = getattr(self, _CALL, None)
-        if call is None:
+        held = getattr(self, _CALL, None)
+        if held is None:
             return original(self, event)
         try:
             parsed = original(self, event)
         except BaseException as error:
-            call.end("failed", error)
+            held.call.end("failed", error)
             raise
-        _note_event(call, parsed)
+        _note_event(held.call, event, parsed)
         return parsed
 
     async def parse_event_async(self: Any, event: Any) -> Any:
-        call = getattr(self, _CALL, None)
-        if call is None:
+        held = getattr(self, _CALL, None)
+        if held is None:
             return await original(self, event)
         try:
             parsed = await original(self, event)
         except BaseException as error:
-            call.end("failed", error)
+            held.call.end("failed", error)
             raise
-        _note_event(call, parsed)
+        _note_event(held.call, event, parsed)
         return parsed
 
     return parse_event_async if iscoroutinefunction(original) else parse_event
 
 
-def _note_event(call: Call, event: Any) -> None:
-    if event and call.chunks is not None:
-        call.chunks.note(event)
+@guard.guarded
+def _note_event(call: Call, event: Any, parsed: Any) -> None:
+    if parsed and call.chunks is not None:
+        [(kind, members), *_] = parsed.items()
+        if bytes not in map(type, members.values()):  # the rest again as it came over the wire
+            members = read_json(event.payload) or members
+        call.chunks.note({kind: members})
 
 
 def _close(original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any) -> Any:
-        call = getattr(self, _CALL, None)
-        if call is not None and not call.is_being_read():
+        held = getattr(self, _CALL, None)
+        if held is not None and not held.call.is_being_read():
             # While it is being read, whoever reads it learns how that ends, and says so.
-            call.end("closed")
+            held.call.end("closed")
         return original(self)
 
     return close

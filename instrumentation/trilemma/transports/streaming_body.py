@@ -11,7 +11,7 @@ from typing import Any
 from wrapt import ObjectProxy
 
 from trilemma import guard
-from trilemma.dropped import track
+from trilemma.dropped import Held, track
 from trilemma.engine import Call
 from trilemma.record import read_json
 
@@ -37,6 +37,7 @@ class _Copy:
 
     def __init__(self, call: Call, content_length: bytes) -> None:
         self._call = call
+        self._held = Held(call)
         self._length = int(content_length) if content_length.isdigit() else -1
         self._parts: list[bytes] = []
         self._size = 0
@@ -66,7 +67,7 @@ class _Copy:
         self._call.end("closed")
 
 
-class _Source(ObjectProxy[Any]):
+class _Source(ObjectProxy):  # type: ignore[type-arg]  # no generic before wrapt 2
     """Be the source of a sync body."""
 
     def __init__(self, source: Any, copy: _Copy) -> None:
@@ -130,7 +131,7 @@ class _Source(ObjectProxy[Any]):
         self._self_copy.add(b"", is_last=True)
 
 
-class _AsyncSource(ObjectProxy[Any]):
+class _AsyncSource(ObjectProxy):  # type: ignore[type-arg]  # no generic before wrapt 2
     """Be the source of an async body: aiohttp's StreamReader."""
 
     def __init__(self, source: Any, copy: _Copy) -> None:
