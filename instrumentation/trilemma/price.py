@@ -23,6 +23,7 @@ __all__ = ["load_soon", "price_call"]
 
 _PER = 1_000_000  # rates are per million units
 _MAX_QUOTES = 2048  # models x tiers a process sees; beyond it the cache starts anew
+_MAYBE_FREE = ("moderation",)  # operations that report no usage, where a free model costs a known 0
 _quotes: dict[tuple[Any, ...], Quote] = {}
 _quoted_snapshot: Any = None
 _price_version = ""
@@ -44,7 +45,14 @@ def price_call(record: Mapping[str, Any], started_at_s: float) -> Mapping[str, A
             "cost_currency": record.get("cost_currency") or "USD",
             "cost_source": "provider",
         }
-    if record.get("input_tokens") is None and record.get("output_tokens") is None:
+    get = record.get
+    has_usage = (
+        get("input_tokens") is not None
+        or get("output_tokens") is not None
+        or get("audio_input_s") is not None
+        or get("input_characters") is not None
+    )
+    if not has_usage and get("operation") not in _MAYBE_FREE:
         return _price_without_usage(record)
     try:
         quote = _find_quote(record, started_at_s)
@@ -52,7 +60,7 @@ def price_call(record: Mapping[str, Any], started_at_s: float) -> Mapping[str, A
         return _unpriced("model")
     if quote is None:
         return _unpriced("table")
-    return _unpriced(quote.reason) if quote.reason else _multiply(record, quote)
+    return _apply(record, quote, has_usage=has_usage)
 
 
 def load_soon() -> None:
@@ -102,9 +110,23 @@ class _Counts(NamedTuple):
     cache_write: int
     cache_write_1h: int
     audio_input: int
+    audio_cache_read: int
+    image_input: int
+    image_cache_read: int
     output: int
     audio_output: int
+    image_output: int
     reasoning: int
+
+
+def _apply(record: Mapping[str, Any], quote: Quote, *, has_usage: bool) -> Mapping[str, Any]:
+    if quote.is_free:
+        return _sum({"cost_input": 0.0})
+    if not has_usage:
+        return _price_without_usage(record)
+    if quote.reason:
+        return _unpriced(quote.reason)
+    return _multiply_unit(record, quote) if quote.unit else _multiply(record, quote)
 
 
 def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
@@ -114,19 +136,31 @@ def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
             return _price_started(record, quote)
         rates = _choose_rates(quote, record["input_tokens"])
         parts: dict[str, Any] = {
-            "cost_input": (counts.input * rates.input + counts.audio_input * rates.audio_input) / _PER,
-            "cost_output": _sum_output(counts, rates) / _PER,
+            "cost_input": _sum_input(counts, rates),
+            "cost_output": _sum_output(counts, rates),
         }
         if record.get("cache_read_tokens") is not None:
-            parts["cost_cache_read"] = counts.cache_read * rates.cache_read / _PER
+            parts["cost_cache_read"] = _sum_cached(counts, rates)
         if record.get("cache_write_tokens") is not None:
             written = counts.cache_write * rates.cache_write + counts.cache_write_1h * rates.cache_write_1h
             parts["cost_cache_write"] = written / _PER
         if other := rates.request + (record.get("web_search_count") or 0) * rates.search:
             parts["cost_other"] = other / _PER
-        total = sum(parts.values())
+        return _sum(parts)
     except TypeError:  # a count that is no number
         return _unpriced("usage")
+
+
+def _multiply_unit(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
+    """Price a call that is billed by something else than tokens."""
+    amount = record.get(quote.unit)
+    if not _is_amount(amount):
+        return _unpriced("usage")
+    return _sum({"cost_input": amount * quote.bands[0][1].input / _PER})  # type: ignore[operator]  # an amount
+
+
+def _sum(parts: dict[str, Any]) -> Mapping[str, Any]:
+    total = sum(parts.values())
     if not _is_amount(total):
         return _unpriced("usage")
     parts["cost"] = total
@@ -154,26 +188,64 @@ def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
     if (billed := get("billed_input_tokens")) is not None:  # what the provider itself says it bills
         total_input, total_output, cached, written = billed, get("billed_output_tokens") or 0, 0, 0
     written_1h = get("cache_write_1h_tokens") or 0
-    audio_input = audio_output = reasoning = 0
+    heard = seen = heard_cached = seen_cached = spoken = drawn = reasoning = 0  # audio and images
     if not quote.plain:
-        audio_input, audio_output = get("audio_input_tokens") or 0, get("audio_output_tokens") or 0
+        heard, seen = get("audio_input_tokens") or 0, get("image_input_tokens") or 0
+        heard_cached, seen_cached = get("audio_cache_read_tokens") or 0, get("image_cache_read_tokens") or 0
+        spoken, drawn = get("audio_output_tokens") or 0, get("image_output_tokens") or 0
         reasoning = get("reasoning_tokens") or 0
     counts = _Counts(
-        total_input - cached - written - audio_input,
-        cached,
+        total_input - cached - written - (heard - heard_cached) - (seen - seen_cached),
+        cached - heard_cached - seen_cached,
         written - written_1h,
         written_1h,
-        audio_input,
-        total_output - audio_output - reasoning,
-        audio_output,
+        heard - heard_cached,
+        heard_cached,
+        seen - seen_cached,
+        seen_cached,
+        total_output - spoken - drawn - reasoning,
+        spoken,
+        drawn,
         reasoning,
     )
-    unknown = (cached and audio_input and quote.split_unknown) or (total_output and not quote.has_output)
-    return None if unknown or min(counts) < 0 else counts
+    if (
+        cached
+        and quote.cached_apart
+        and any(get(f"{kind}_input_tokens") and get(f"{kind}_cache_read_tokens") is None for kind in quote.cached_apart)
+    ):
+        return None
+    if total_output and (not quote.has_output or _is_drawing_unknown(get, quote)):
+        return None
+    return None if min(counts) < 0 else counts
+
+
+def _is_drawing_unknown(get: Callable[[str], Any], quote: Quote) -> bool:
+    """Tell whether a maker of images did not say which of its output tokens are images, which cost more than text."""
+    apart = quote.bands[0][1].image_output != quote.bands[0][1].output
+    return apart and get("operation") == "image_generation" and get("image_output_tokens") is None
+
+
+def _sum_input(counts: _Counts, rates: Rates) -> float:
+    return (
+        counts.input * rates.input + counts.audio_input * rates.audio_input + counts.image_input * rates.image_input
+    ) / _PER
+
+
+def _sum_cached(counts: _Counts, rates: Rates) -> float:
+    return (
+        counts.cache_read * rates.cache_read
+        + counts.audio_cache_read * rates.audio_cache_read
+        + counts.image_cache_read * rates.image_cache_read
+    ) / _PER
 
 
 def _sum_output(counts: _Counts, rates: Rates) -> float:
-    return counts.output * rates.output + counts.audio_output * rates.audio_output + counts.reasoning * rates.reasoning
+    return (
+        counts.output * rates.output
+        + counts.audio_output * rates.audio_output
+        + counts.image_output * rates.image_output
+        + counts.reasoning * rates.reasoning
+    ) / _PER
 
 
 def _choose_rates(quote: Quote, input_tokens: int) -> Rates:

@@ -26,6 +26,21 @@ __all__ = ["Call", "Quote", "Rates", "get_snapshot", "name_version", "quote_call
 # Words by which providers say "the ordinary price applies". Groq: its flex tier costs the same, with higher limits.
 STANDARD_TIERS = frozenset({"auto", "default", "on_demand", "standard", "standard_only"})
 SAME_PRICE_TIERS = frozenset({("groq", "flex")})
+# What a batch costs of the ordinary price, whatever the model, where the table does not price the model's batch.
+# Sources, 2026-11-24: "50% cost discount" at developers.openai.com, api/docs/guides/batch; "50% of the standard API
+# prices" at platform.claude.com, docs/en/build-with-claude/batch-processing; "50% less cost than global standard" at
+# learn.microsoft.com, azure/ai-services/openai/how-to/batch; "50% of the standard cost" at ai.google.dev,
+# gemini-api/docs/batch-api; "50% discount" at docs.mistral.ai, batch; "50% lower cost" at console.groq.com, docs/batch.
+BATCH_FACTORS = {"openai": 0.5, "anthropic": 0.5, "azure": 0.5, "google": 0.5, "mistral": 0.5, "groq": 0.5}
+_BATCH = {"processing": "batch"}
+# Models that answer under a name the table does not have, though it has the model.
+ANSWERED_AS = {"davinci:2023-07-21-v2": "davinci-002", "babbage:2023-07-21-v2": "babbage-002"}
+# What is billed in place of tokens: our name, the table's price, and the usage that it is asked for.
+_OTHER_UNITS = (
+    ("audio_input_s", "input_audio_hours", ("audio_seconds", "input_audio_seconds")),
+    ("input_characters", "input_mchars", ("input_characters",)),
+)
+_MEASURED = 3_600_000
 # The table writes "free" as an empty price. These it leaves empty because the price is gone or has another unit.
 NOT_FREE = frozenset({
     ("cerebras", "qwen-3-coder-480b"),
@@ -51,26 +66,32 @@ class Call(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Price in USD per million: tokens of each exclusive kind, searches, requests."""
+    """Price in USD per million: tokens of each exclusive kind (or what else `Quote.unit` says), searches, requests."""
 
     input: float
-    cache_read: float
-    cache_write: float
-    cache_write_1h: float
-    audio_input: float
-    output: float
-    audio_output: float
-    reasoning: float
-    search: float
-    request: float
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+    cache_write_1h: float = 0.0
+    audio_input: float = 0.0
+    audio_cache_read: float = 0.0
+    image_input: float = 0.0
+    image_cache_read: float = 0.0
+    output: float = 0.0
+    audio_output: float = 0.0
+    image_output: float = 0.0
+    reasoning: float = 0.0
+    search: float = 0.0
+    request: float = 0.0
 
 
 class Quote(NamedTuple):
     """A call's rates from `start_s` until before `end_s` (Unix seconds), by band of total input tokens.
 
     `bands` holds (threshold, rates), highest first: rates apply above it. `reason` says why there are none.
-    `plain`: audio and reasoning tokens cost what others do. `split_unknown`: cached audio has its own price, so a call
-    with both cached and audio input cannot be priced from its counts. `has_output`: output tokens have a price.
+    `plain`: audio, image and reasoning tokens cost what others do. `cached_apart`: of these kinds ("audio", "image")
+    cached tokens have a price of their own, so a call with cached input must say how much of it they are.
+    `has_output`: output tokens have a price. `unit`: what is billed in place of tokens, by the registry's name.
+    `is_free`: nothing of all this costs anything.
     """
 
     start_s: float
@@ -78,8 +99,10 @@ class Quote(NamedTuple):
     bands: tuple[tuple[int, Rates], ...] = ()
     reason: str | None = None
     plain: bool = True
-    split_unknown: bool = False
+    cached_apart: tuple[str, ...] = ()
     has_output: bool = True
+    unit: str = ""
+    is_free: bool = False
 
 
 def name_version(snapshot: DataSnapshot) -> str:
@@ -97,24 +120,45 @@ def quote_call(call: Call, started_at_s: float, snapshot: DataSnapshot) -> Quote
     start_s, end_s = _find_interval(model, started_at_s)
     now = datetime.fromtimestamp(started_at_s, UTC)
     context = _price_context(call, provider)
+    discount = 1.0
     if context and not _has_variant(provider, model, context, now):
-        return Quote(start_s, end_s, reason="batch" if call.batch else "service_tier")
+        if context != _BATCH or provider.id not in BATCH_FACTORS:
+            return Quote(start_s, end_s, reason="batch" if call.batch else "service_tier")
+        context, discount = {}, BATCH_FACTORS[provider.id]
     price = model.get_prices(now, context)
     units = {name for name, value in price.__dict__.items() if value is not None}
-    if ("input_mtok" not in units) if units else ((provider.id, model.id) in NOT_FREE):
+    if units and "input_mtok" not in units:
+        return _quote_other_unit(price, units, Quote(start_s, end_s))
+    if not units and (provider.id, model.id) in NOT_FREE:
         return Quote(start_s, end_s, reason="model")
-    bands = tuple((threshold, _measure_rates(price, threshold + 2)) for threshold in _find_thresholds(price))
+    thresholds = _find_thresholds(price)
+    bands = tuple((threshold, _measure_rates(price, threshold + 2, discount)) for threshold in thresholds)
     return Quote(
         start_s,
         end_s,
         bands,
-        plain=all(
-            rates.audio_input == rates.input and rates.audio_output == rates.output == rates.reasoning
-            for _, rates in bands
-        ),
-        split_unknown="cache_audio_read_mtok" in units,
+        plain=all(_is_plain(rates) for _, rates in bands),
+        cached_apart=tuple(kind for kind in ("audio", "image") if f"cache_{kind}_read_mtok" in units),
         has_output="output_mtok" in units or not units,
+        is_free=not any(rate for _, rates in bands for rate in rates),
     )
+
+
+def _is_plain(rates: Rates) -> bool:
+    return (
+        rates.audio_input == rates.image_input == rates.input
+        and rates.audio_cache_read == rates.image_cache_read == rates.cache_read
+        and rates.audio_output == rates.image_output == rates.output == rates.reasoning
+    )
+
+
+def _quote_other_unit(price: ModelPrice, units: set[str], quote: Quote) -> Quote:
+    """Quote a model that is billed by the length of the audio it hears, or by the characters it speaks."""
+    for unit, priced_as, usage in _OTHER_UNITS:
+        if priced_as in units:
+            total = price.calc_price(TableUsage(**dict.fromkeys(usage, _MEASURED)))["total_price"]
+            return quote._replace(bands=((0, Rates(input=float(total) * 1_000_000 / _MEASURED)),), unit=unit)
+    return quote._replace(reason="model")
 
 
 def _find_model(call: Call, snapshot: DataSnapshot) -> tuple[Provider, ModelInfo] | None:
@@ -147,6 +191,7 @@ def _list_model_refs(call: Call) -> Iterator[str]:
     """Yield the model that answered; the one asked for only where it cannot be another one."""
     # Google may name one as a resource: "models/gemini-2.5-pro".
     answered, asked = (name and name.removeprefix("models/") for name in (call.response_model, call.request_model))
+    answered = ANSWERED_AS.get(answered or "", answered)
     if call.provider == "aws.bedrock":
         yield from _list_bedrock_ids(answered if answered and answered.startswith("arn:") else asked)
     if answered:
@@ -167,7 +212,7 @@ def _price_context(call: Call, provider: Provider) -> dict[str, str]:
     """Say what makes the call's price differ from the ordinary one, in the table's words."""
     tier = (call.service_tier or "").lower()
     if call.batch or tier == "batch":
-        return {"processing": "batch"}
+        return _BATCH
     if not tier or tier in STANDARD_TIERS or (provider.id, tier) in SAME_PRICE_TIERS:
         return {}
     return {"speed": "fast"} if (provider.id, tier) == ("anthropic", "fast") else {"service_tier": tier}
@@ -210,8 +255,11 @@ def _find_thresholds(price: ModelPrice) -> list[int]:
     return sorted({0, *(tier.start for value in tiered for tier in value.tiers)}, reverse=True)
 
 
-def _measure_rates(price: ModelPrice, input_tokens: int) -> Rates:
-    """Measure the rates by asking the library what one more unit costs at `input_tokens`; it owns the rules."""
+def _measure_rates(price: ModelPrice, input_tokens: int, discount: float) -> Rates:
+    """Measure the rates by asking the library what one more unit costs at `input_tokens`; it owns the rules.
+
+    `discount` is a factor on tokens; searches and fees per request have none.
+    """
 
     def ask(**usage: int) -> Decimal:
         asked = {"input_tokens": input_tokens, "output_tokens": 0, **usage}
@@ -219,15 +267,23 @@ def _measure_rates(price: ModelPrice, input_tokens: int) -> Rates:
 
     base = ask()
     one_input = ask(input_tokens=input_tokens + 1) - base
+
+    def kind(**usage: int) -> float:
+        return float(ask(**usage) - base + one_input) * discount
+
     return Rates(
-        input=float(one_input),
-        cache_read=float(ask(cache_read_tokens=1) - base + one_input),
-        cache_write=float(ask(cache_write_tokens=1) - base + one_input),
-        cache_write_1h=float(ask(cache_write_tokens=1, cache_write_1h_tokens=1) - base + one_input),
-        audio_input=float(ask(input_audio_tokens=1) - base + one_input),
-        output=float(ask(output_tokens=1) - base),
-        audio_output=float(ask(output_tokens=1, output_audio_tokens=1) - base),
-        reasoning=float(ask(output_tokens=1, output_reasoning_tokens=1) - base),
+        input=float(one_input) * discount,
+        cache_read=kind(cache_read_tokens=1),
+        cache_write=kind(cache_write_tokens=1),
+        cache_write_1h=kind(cache_write_tokens=1, cache_write_1h_tokens=1),
+        audio_input=kind(input_audio_tokens=1),
+        audio_cache_read=kind(input_audio_tokens=1, cache_read_tokens=1, cache_audio_read_tokens=1),
+        image_input=kind(input_image_tokens=1),
+        image_cache_read=kind(input_image_tokens=1, cache_read_tokens=1, cache_image_read_tokens=1),
+        output=float(ask(output_tokens=1) - base) * discount,
+        audio_output=float(ask(output_tokens=1, output_audio_tokens=1) - base) * discount,
+        image_output=float(ask(output_tokens=1, output_image_tokens=1) - base) * discount,
+        reasoning=float(ask(output_tokens=1, output_reasoning_tokens=1) - base) * discount,
         search=float(ask(web_searches=1) - base),
         request=float(ask(input_tokens=0)),
     )

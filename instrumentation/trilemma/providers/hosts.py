@@ -9,7 +9,7 @@ import json
 import os
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["HOSTS_VARIABLE", "find_price_id", "name_server"]
 
@@ -35,8 +35,7 @@ def name_server(host: str, port: int = 443, path: str = "") -> str | None:
 @cache
 def find_price_id(name: str) -> str | None:
     """Return the price table's id of a provider, by the conventions' name; None where tokens are not what it bills."""
-    price_id: str | None = next((each.get("prices", name) for each in _load_table() if each["name"] == name), name)
-    return price_id
+    return next((each.get("prices", name) for each in _load_table() if each["name"] == name), name)
 
 
 def _fits(pattern: str, hosts: set[str]) -> bool:
@@ -63,6 +62,6 @@ def _split(name: str, address: str) -> _Entry:
 
 
 @cache
-def _load_table() -> list[dict[str, object]]:
-    table: list[dict[str, object]] = json.loads(Path(__file__).with_name("hosts.json").read_text("utf-8"))["providers"]
+def _load_table() -> list[dict[str, Any]]:
+    table: list[dict[str, Any]] = json.loads(Path(__file__).with_name("hosts.json").read_text("utf-8"))["providers"]
     return table

@@ -1,147 +1,14 @@
-"""Describe OpenAI's API and who else serves it: chat completions, responses, embeddings and the rest."""
+"""Describe OpenAI's API: each format it speaks, and what its headers and errors say."""
 
-from typing import Any
+from trilemma.providers import media
+from trilemma.providers.assistants import RUNS
+from trilemma.providers.batches import BATCHES
+from trilemma.providers.chat_completions import CHAT, COMPLETIONS
+from trilemma.providers.embeddings import EMBEDDINGS
+from trilemma.providers.responses import COMPACT, FETCH, RESPONSES
+from trilemma.providers.spec import Provider
 
-from trilemma.folding import add_text, find_item
-from trilemma.providers.chat_completions import CHAT, COMPLETIONS, name_output_type
-from trilemma.providers.spec import Content, Endpoint, Parts, Provider
-
-_TOOL_CALL = {"type": "=tool_call", "id": "call_id", "name": "name", "role": "=assistant"}
-_TOOL_RESULT = {"type": "=tool_call_response", "id": "call_id", "response": "output", "role": "=tool"}
-
-PARTS: Parts = {
-    "input_text": {"type": "=text", "content": "text"},
-    "output_text": {"type": "=text", "content": "text"},
-    "refusal": {"type": "=refusal", "content": "refusal"},
-    "input_image": {"type": "=uri", "modality": "=image", "uri": "image_url"},
-    "input_file": {"type": "=file", "file_id": "file_id"},
-    "reasoning": {"type": "=reasoning", "content": ("content[].text", "summary[].text"), "role": "=assistant"},
-    "function_call": {**_TOOL_CALL, "arguments": "arguments"},
-    "custom_tool_call": {**_TOOL_CALL, "arguments": "input"},
-    "function_call_output": _TOOL_RESULT,
-    "custom_tool_call_output": _TOOL_RESULT,
-}
-
-# Where in an output item a delta belongs: the list in it, the event's index into that list, the field.
-_DELTAS = {
-    "response.output_text.delta": ("content", "content_index", "text"),
-    "response.refusal.delta": ("content", "content_index", "refusal"),
-    "response.reasoning_text.delta": ("content", "content_index", "text"),
-    "response.reasoning_summary_text.delta": ("summary", "summary_index", "text"),
-    "response.function_call_arguments.delta": ("", "", "arguments"),
-    "response.custom_tool_call_input.delta": ("", "", "input"),
-}
-
-
-def fold_response(body: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Merge a Responses event: whole responses at start and end, items and pieces of them between."""
-    response, kind = event.get("response"), event.get("type") or ""
-    if kind.endswith(".delta"):
-        place = _DELTAS.get(kind)
-        if place is None:
-            return bool(event.get("delta"))
-        item = find_item(body.setdefault("output", []), event.get("output_index"))
-        part = find_item(item.setdefault(place[0], []), event.get(place[1])) if place[0] else item
-        return add_text(part, place[2], event.get("delta"))
-    if response:
-        seen = body.get("output")
-        body.update(response)
-        body["output"] = response.get("output") or seen or []
-    elif kind == "response.output_item.added":
-        item = find_item(body.setdefault("output", []), event.get("output_index"))
-        item.update({key: value for key, value in event["item"].items() if key not in {"content", "summary"}})
-    elif kind == "response.output_item.done":
-        find_item(body.setdefault("output", []), event.get("output_index")).update(event["item"])
-    elif kind == "error":
-        body["error"] = event
-    return False
-
-
-def is_response_text(event: dict[str, Any]) -> bool:
-    """Tell whether an event adds a piece of text, reasoning or arguments to an item."""
-    return event["type"].endswith(".delta") and bool(event["delta"])
-
-
-def _count_input(body: dict[str, Any]) -> int | None:
-    value = body.get("input")
-    return len(value) if isinstance(value, list) else 1 if isinstance(value, str) else None
-
-
-def _finish_reason(body: dict[str, Any]) -> Any:
-    details = body.get("incomplete_details")
-    return (details.get("reason") if type(details) is dict else None) or body.get("status")
-
-
-def _embedding_dimension(body: dict[str, Any]) -> int | None:
-    vector = body["data"][0].get("embedding") if body.get("data") else None
-    if isinstance(vector, str):  # base64 of 4-byte floats
-        return (len(vector) * 3 // 4 - vector.count("=", -2)) // 4
-    return len(vector) if isinstance(vector, list) else None
-
-
-def _count_searches(body: dict[str, Any]) -> int | None:
-    # OpenAI bills searches, not the opening of pages they found: "Search actions incur a tool call cost" (its docs).
-    calls = [item.get("action") or {} for item in body["output"] if item["type"] == "web_search_call"]
-    return sum(action.get("type", "search") == "search" for action in calls) or None
-
-
-RESPONSES = Endpoint(
-    path="/responses",
-    operation="chat",
-    constants={"api_type": "responses"},
-    request={
-        "request_model": "model",
-        "max_tokens": "max_output_tokens",
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "reasoning_level": "reasoning.effort",
-        "output_type": lambda body: name_output_type(((body.get("text") or {}).get("format") or {}).get("type")),
-        "request_service_tier": "service_tier",
-        "previous_response_id": "previous_response_id",
-        "conversation_id": ("conversation.id", "conversation"),
-        "message_count": _count_input,
-        "tool_count": "tools[#]",
-    },
-    response={
-        "response_id": "id",
-        "response_model": "model",
-        "response_status": "status",
-        "finish_reasons": _finish_reason,
-        "service_tier": "service_tier",
-        "conversation_id": "conversation.id",
-        "input_tokens": "usage.input_tokens",
-        "output_tokens": "usage.output_tokens",
-        "cache_read_tokens": "usage.input_tokens_details.cached_tokens",
-        "cache_write_tokens": "usage.input_tokens_details.cache_write_tokens",
-        "reasoning_tokens": "usage.output_tokens_details.reasoning_tokens",
-        "tool_call_names": "output[function_call|custom_tool_call].name",
-        "tool_call_ids": "output[function_call|custom_tool_call].call_id",
-        "error_type": "error.code",
-        "web_search_count": _count_searches,
-        "cost": "usage.cost",
-    },
-    fold=fold_response,
-    is_text=is_response_text,
-    content=Content(system="instructions", input="input", output="output", finish="status", parts=PARTS),
-)
-
-EMBEDDINGS = Endpoint(
-    path="/embeddings",
-    operation="embeddings",
-    request={
-        "request_model": "model",
-        "encoding_formats": "encoding_format",
-        "embedding_dimension": "dimensions",
-        "message_count": _count_input,
-    },
-    response={
-        "response_model": "model",
-        "response_id": "id",
-        "input_tokens": "usage.prompt_tokens",
-        "embedding_dimension": _embedding_dimension,
-        "cost": "usage.cost",
-    },
-)
+__all__ = ["EMBEDDINGS", "PROVIDER"]
 
 PROVIDER = Provider(
     name="openai",
@@ -160,9 +27,16 @@ PROVIDER = Provider(
         RESPONSES,
         EMBEDDINGS,
         COMPLETIONS,
-        Endpoint("/images/generations", "generate_content", request={"request_model": "model"}),
-        Endpoint("/audio/speech", "generate_content", request={"request_model": "model"}),
-        Endpoint("/audio/transcriptions", "generate_content", request={"request_model": "model"}),
-        Endpoint("/moderations", "moderation", request={"request_model": "model"}),
+        COMPACT,
+        FETCH,
+        media.IMAGES,
+        media.IMAGE_EDITS,
+        media.IMAGE_VARIATIONS,
+        media.SPEECH,
+        media.TRANSCRIPTIONS,
+        media.TRANSLATIONS,
+        media.MODERATIONS,
+        *BATCHES,
+        *RUNS,
     ),
 )

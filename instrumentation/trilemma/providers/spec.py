@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from trilemma.record import Source
 
-__all__ = ["Content", "Endpoint", "Hook", "NativeTracer", "Parts", "Provider", "Table"]
+__all__ = ["Batch", "Content", "Deferred", "Endpoint", "Hook", "NativeTracer", "Parts", "Provider", "Table"]
 
 Table: TypeAlias = Mapping[str, Source]
 """Where in a body each concept of the registry is."""
@@ -57,6 +57,43 @@ class Endpoint:
     content: Content | None = None
     method: str = "POST"
     when: Callable[[dict[str, Any]], bool] | None = None
+    reads_bytes: bool = False
+    batch: "Batch | None" = None
+    deferred: "Deferred | None" = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Say where in a batch object its times are, the ids of the files of its results, and the path that it asks."""
+
+    started: str
+    ended: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Say how to read the result of work that no request did (trilemma.deferred).
+
+    ``choose`` gives, of the result, the response body in it (at the path ``body``) and the path that its batch asks,
+    the endpoint whose table reads that body; None where this is no finished work. ``id`` is a path in the result to
+    what identifies it. ``status``, ``request_id`` and the function ``error`` find the HTTP status, the provider's
+    request id and the type of a failure in it. ``started`` and ``ended`` are the work's times in the body. ``start``
+    names, by its response, a request that only started the work, and so is no call to a model itself. ``lines``: the
+    response has a result in each line: the items of a batch, at the batch price.
+    """
+
+    choose: Callable[[dict[str, Any], dict[str, Any], str], "Endpoint | None"]
+    id: str
+    body: str = ""
+    started: str = ""
+    ended: tuple[str, ...] = ()
+    status: str = ""
+    request_id: str = ""
+    error: Callable[[dict[str, Any]], Any] = lambda _: None
+    start: Callable[[dict[str, Any]], str | None] = lambda _: None
+    lines: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,8 +116,8 @@ class Hook:
     ``name`` is a function of ``module``, or a method or attribute of a class in it. By ``kind`` it is
 
     - "call": what makes one call, however many requests that takes, and gives the HTTP response or a context manager of
-      it. It takes a `request`, or its parts as `method`, `path`, `base_url`, `json` and `data`; where the argument
-      ``again`` is true, it is a further attempt of a call.
+      it. It takes a `request`, or its parts as `method`, `url` or `base_url` and `path`, `json` or `data`; where
+      the argument ``again`` is true, it is a further attempt of a call.
     - "client": what gives the HTTP client, each of whose requests is a call.
     - "wait": what decides how long to wait (s) before the next attempt, from the failed one's response or error.
     """

@@ -1,5 +1,6 @@
 """Own the reading of a body by its bytes, where no parser of an SDK gives its parts: JSON, events, or JSON lines."""
 
+from io import BytesIO
 from typing import Any
 
 from trilemma import guard
@@ -21,18 +22,26 @@ class RawBody:
         self._call = call
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._events = content_type == "text/event-stream"
+        self._media = content_type.startswith(("audio/", "image/", "video/"))
         self._lines = content_type in _JSON_LINES
+        deferred = call.target.endpoint.spec.deferred
+        self._results = deferred is not None and deferred.lines  # unless it turns out to be another file
         # Bytes come here before they are decompressed; a compressed body is read whole, at its end.
         self._encoded = headers.get("content-encoding", "identity") != "identity"
         self._decode = type(response), [pair for pair in headers.raw if pair[0].lower() == b"content-encoding"]
         self._parts: list[bytes] = []
         self._size = 0
         self._rest = b""
+        self._seen = False
 
     @guard.guarded
     def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        if (self._events or self._lines) and not self._encoded:
+        if self._media:
+            return
+        if self._results and not self._encoded and not self._rest and not self._are_results(chunk):
+            return
+        if (self._events or self._lines or self._results) and not self._encoded:
             self._feed(chunk)
             return
         self._size += len(chunk)
@@ -47,10 +56,22 @@ class RawBody:
     def read_all(self, content: bytes) -> None:
         """Take a body that was read before it came here, decompressed."""
         self._encoded = False
-        if self._events or self._lines:
+        if self._results and not self._rest:
+            if self._are_results(content):
+                for line in BytesIO(content):  # of what may be hundreds of MB, one at a time
+                    self._note(line)
+        elif self._media:
+            return
+        elif self._events or self._lines or self._results:
             self._feed(content + b"\n\n")
         else:
             self._call.body = read_json(content)
+
+    def _are_results(self, content: bytes) -> bool:
+        """Tell whether a file is one of results, by its first byte; take nothing of another one."""
+        self._media = not self._seen and not content.startswith(b"{")
+        self._seen = self._seen or bool(content)
+        return not self._media
 
     @guard.guarded
     def _read_rest(self) -> None:
@@ -61,7 +82,7 @@ class RawBody:
         self.read_all(content)
 
     def _feed(self, chunk: bytes) -> None:
-        if self._lines:
+        if self._lines or self._results:
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             for line in lines:
                 self._note(line)
@@ -77,7 +98,11 @@ class RawBody:
             return
         if not text.strip() or not (body := read_json(text)):
             return
-        if self._call.chunks is not None:
+        if self._results:
+            from trilemma.deferred import note_line
+
+            note_line(self._call, body)
+        elif self._call.chunks is not None:
             self._call.chunks.note(body)
         else:  # a line of a stream nobody asked for: an error in its place, or the only answer
             self._call.body = body

@@ -113,10 +113,11 @@ def _note_response(call: Call, response: Any) -> None:
         return
     call.note_response(response)
     setattr(response, _CALL, call)
+    reads_bytes = call.is_raw or call.target.endpoint.spec.reads_bytes
     if not response.is_closed:
         call.is_unread = True
-        tap(response, call, read_bytes=call.is_raw)
-    elif call.is_raw:
+        tap(response, call, read_bytes=reads_bytes)
+    elif reads_bytes:
         RawBody(response, call).read_all(response.content)
     else:
         call.is_unread = call.chunks is not None  # a transport that read the body by itself, such as a mock

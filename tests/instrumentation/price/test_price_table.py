@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trilemma import price as price_module
 from trilemma.price import price_call
-from trilemma.price_table import NOT_FREE, name_version
+from trilemma.price_table import BATCH_FACTORS, NOT_FREE, name_version
 
 SNAPSHOT = get_snapshot()
 MODELS = [(provider, model) for provider in SNAPSHOT.providers for model in provider.models]
@@ -27,6 +27,10 @@ UNITS = {
     "cache_write_1h_tokens": "cache_write_1h_tokens",
     "audio_input_tokens": "input_audio_tokens",
     "audio_output_tokens": "output_audio_tokens",
+    "audio_cache_read_tokens": "cache_audio_read_tokens",
+    "image_input_tokens": "input_image_tokens",
+    "image_cache_read_tokens": "cache_image_read_tokens",
+    "image_output_tokens": "output_image_tokens",
     "reasoning_tokens": "output_reasoning_tokens",
     "web_search_count": "web_searches",
 }
@@ -36,7 +40,7 @@ def draw_counts(chance: random.Random) -> dict[str, int]:
     """Draw consistent counts: parts within their whole, totals on both sides of the tiers' thresholds."""
     total = chance.choice([0, 7, 199_999, 200_000, 200_001, 272_001, chance.randrange(2_000_000)])
     cached, written = (chance.randrange(total // 4 + 1) for _ in range(2))
-    audio = chance.choice([0, chance.randrange(total // 4 + 1)])
+    audio, image = (chance.choice([0, chance.randrange(total // 8 + 1)]) for _ in range(2))
     output = chance.randrange(50_000)
     return {
         "input_tokens": total,
@@ -45,8 +49,12 @@ def draw_counts(chance: random.Random) -> dict[str, int]:
         "cache_write_tokens": written,
         "cache_write_1h_tokens": chance.randrange(written + 1),
         "audio_input_tokens": audio,
-        "audio_output_tokens": chance.choice([0, chance.randrange(output // 2 + 1)]),
-        "reasoning_tokens": chance.choice([0, chance.randrange(output // 2 + 1)]),
+        "audio_output_tokens": chance.choice([0, chance.randrange(output // 3 + 1)]),
+        "audio_cache_read_tokens": chance.randrange(min(audio, cached // 2) + 1),
+        "image_input_tokens": image,
+        "image_cache_read_tokens": chance.randrange(min(image, cached // 2) + 1),
+        "image_output_tokens": chance.choice([0, chance.randrange(output // 3 + 1)]),
+        "reasoning_tokens": chance.choice([0, chance.randrange(output // 3 + 1)]),
         "web_search_count": chance.choice([0, 2]),
     }
 
@@ -135,6 +143,9 @@ def compare(
     ]
     theirs = ask_library(found, counts, at, context)
     where = (provider.id, model.id, counts, at, context, ours)
+    if context == {"processing": "batch"} and not active and provider.id in BATCH_FACTORS:
+        # The provider's discount off the ordinary price of tokens.
+        return compare(found, counts, at, {}, {**ours, **undo_discount(ours, BATCH_FACTORS[provider.id])})
     if context and context != {"service_tier": "default"} and not active:
         assert ours["unpriced_reason"] in {"batch", "service_tier"}, where
     elif (provider.id, model.id) in NOT_FREE or not (empty or is_priced_by_token(provider, standard, counts)):
@@ -146,6 +157,12 @@ def compare(
         return True
     assert "cost" not in ours, where
     return False
+
+
+def undo_discount(ours: dict[str, Any], factor: float) -> dict[str, float]:
+    """Return the cost at the ordinary price; what is not for tokens has no discount."""
+    other = ours.get("cost_other", 0)
+    return {"cost": (ours["cost"] - other) / factor + other} if "cost" in ours else {}
 
 
 def test_every_hour_of_time_dependent_prices() -> None:

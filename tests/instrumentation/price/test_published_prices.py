@@ -91,6 +91,88 @@ CASES: list[tuple[str, dict[str, Any], float]] = [
         {"provider": "perplexity", "response_model": "sonar", "input_tokens": 1000},
         0.001 + 0.012,
     ),
+    # Images and audio: developers.openai.com/api/docs/pricing ("Image generation", "Realtime and audio"), 2026-11-24.
+    (
+        "gpt-image-1 text input 5, image input 10, image output 40",
+        {"operation": "image_generation", "response_model": "gpt-image-1", "input_tokens": 1000,
+         "image_input_tokens": 400, "output_tokens": 4160},
+        600 * 5e-6 + 400 * 10e-6 + 4160 * 40e-6,
+    ),
+    (
+        "gpt-image-1.5 image input 8, text output 10, image output 32",
+        {"operation": "image_generation", "response_model": "gpt-image-1.5", "input_tokens": 1000,
+         "image_input_tokens": 1000, "output_tokens": 1100, "image_output_tokens": 1000},
+        1000 * 8e-6 + 100 * 10e-6 + 1000 * 32e-6,
+    ),
+    (
+        "gpt-realtime audio 32, cached audio 0.40, text 4, cached text 0.40, image 5, audio output 64, text output 16",
+        {"response_model": "gpt-realtime", "input_tokens": 1000, "audio_input_tokens": 500, "image_input_tokens": 100,
+         "cache_read_tokens": 300, "audio_cache_read_tokens": 200, "image_cache_read_tokens": 0,
+         "output_tokens": 200, "audio_output_tokens": 150},
+        300 * 4e-6 + 300 * 32e-6 + 100 * 5e-6 + 300 * 0.4e-6 + 50 * 16e-6 + 150 * 64e-6,
+    ),
+    (
+        "gpt-4o-transcribe audio input 6, text output 10",
+        {"operation": "speech_to_text", "response_model": "gpt-4o-transcribe", "input_tokens": 1000,
+         "audio_input_tokens": 1000, "output_tokens": 100},
+        1000 * 6e-6 + 100 * 10e-6,
+    ),
+    (
+        "whisper 0.006 per minute",
+        {"operation": "speech_to_text", "request_model": "whisper-1", "input_tokens": None, "output_tokens": None,
+         "audio_input_s": 90.0},
+        0.009,
+    ),
+    (
+        "tts-1 15 per million characters",
+        {"operation": "text_to_speech", "request_model": "tts-1", "input_tokens": None, "output_tokens": None,
+         "input_characters": 2000},
+        0.03,
+    ),
+    (
+        "tts-1-hd 30 per million characters",
+        {"operation": "text_to_speech", "request_model": "tts-1-hd", "input_tokens": None, "output_tokens": None,
+         "input_characters": 2000},
+        0.06,
+    ),
+    (
+        "moderation: free of charge",
+        {"operation": "moderation", "response_model": "omni-moderation-latest", "input_tokens": None,
+         "output_tokens": None},
+        0.0,
+    ),
+    # Batches: "50% cost discount" of every model (developers.openai.com/api/docs/guides/batch, 2026-11-24); "50% of the
+    # standard API prices", cache and all (platform.claude.com/docs/en/build-with-claude/batch-processing, 2026-11-24).
+    (
+        "gpt-4o-mini batch 0.075 and 0.30",
+        {"response_model": "gpt-4o-mini", "input_tokens": MILLION, "output_tokens": MILLION, "batch": True},
+        0.375,
+    ),
+    (
+        "text-embedding-3-large batch 0.065",
+        {"response_model": "text-embedding-3-large", "input_tokens": MILLION, "operation": "embeddings", "batch": True},
+        0.065,
+    ),
+    (
+        "claude-sonnet-4-5 batch: 1 hour's cache write 3, cache hit 0.15",
+        {"provider": "anthropic", "response_model": "claude-sonnet-4-5", "input_tokens": 20_000, "batch": True,
+         "cache_write_tokens": 10_000, "cache_write_1h_tokens": 10_000, "cache_read_tokens": 10_000},
+        10_000 * 3e-6 + 10_000 * 0.15e-6,
+    ),
+    # The legacy models of developers.openai.com, api/docs/pricing, 2026-11-24.
+    (
+        "davinci-002, which answers as davinci, 2",
+        {"operation": "text_completion", "request_model": "davinci-002", "response_model": "davinci:2023-07-21-v2",
+         "input_tokens": MILLION},
+        2.0,
+    ),
+    # groq.com/pricing, 2026-11-24.
+    (
+        "groq whisper-large-v3 0.111 per hour",
+        {"provider": "groq", "operation": "speech_to_text", "request_model": "whisper-large-v3",
+         "input_tokens": None, "output_tokens": None, "audio_input_s": 1800.0},
+        0.0555,
+    ),
 ]  # fmt: skip
 
 
@@ -184,10 +266,15 @@ def test_provider_says_so() -> None:
         ({"response_model": None}, "model"),
         ({"provider": "acme", "response_model": "gpt-5"}, "model"),
         ({"provider": "cerebras", "response_model": "qwen-3-coder-480b"}, "model"),
-        ({"provider": "groq", "response_model": "whisper-large-v3"}, "model"),
+        ({"provider": "groq", "response_model": "whisper-large-v3"}, "usage"),
         ({"service_tier": "priority", "provider": "anthropic", "response_model": "claude-haiku-4-5"}, "service_tier"),
         ({"service_tier": "scale"}, "service_tier"),
-        ({"batch": True, "provider": "groq", "response_model": "llama-3.1-8b-instant"}, "batch"),
+        ({"batch": True, "provider": "cerebras", "response_model": "llama3.1-8b"}, "batch"),
+        ({"operation": "image_generation", "response_model": "gpt-image-1.5"}, "usage"),
+        ({"response_model": "gpt-realtime", "input_tokens": 9, "cache_read_tokens": 5, "audio_input_tokens": 5}, "usage"),
+        ({"response_model": "whisper-1", "input_tokens": None, "audio_input_s": -1.0}, "usage"),
+        ({"response_model": "dall-e-3", "operation": "image_generation", "input_tokens": None, "output_tokens": None},
+         "usage"),
         ({"input_tokens": None, "output_tokens": None}, "usage"),
         ({"input_tokens": None}, "usage"),
         ({"input_tokens": 10, "cache_read_tokens": 11}, "usage"),
