@@ -52,6 +52,8 @@ def observe(call: Callable[[], Any], *, is_stream: Callable[[Any], bool] | None 
                 outcome.chunks.append(_describe(chunk))
         else:
             outcome.result = _describe(result)
+    except NotDrivenError:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.fail(error)
     return outcome
@@ -69,6 +71,8 @@ async def observe_async(
                 outcome.chunks.append(_describe(chunk))
         else:
             outcome.result = _describe(result)
+    except NotDrivenError:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever the user would have got
         outcome.fail(error)
     return outcome

@@ -30,8 +30,8 @@ _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
 
 
 def fits(record: Record) -> bool:
-    """Say yes: the SDK's client asks any path of any host."""
-    return bool(record["url"])
+    """Say yes, the client asks any path of any host; only not of Ollama's own API, whose /api/embeddings looks alike."""
+    return bool(record["url"]) and not str(record["endpoint"]).startswith("ollama.")
 
 
 def send(record: Record, *, is_async: bool) -> Outcome:
