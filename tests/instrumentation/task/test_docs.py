@@ -1,4 +1,4 @@
-"""Own the proof that every example of tasks.md and export.md runs as it stands."""
+"""Own the proof that every example of tasks.md, decisions.md and export.md runs as it stands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.instrumentation.receiver import Receiver
 
-DOCS = [Path(__file__).parents[3] / "instrumentation" / name for name in ("tasks.md", "export.md")]
+DOCS = [Path(__file__).parents[3] / "instrumentation" / name for name in ("tasks.md", "decisions.md", "export.md")]
 TEXT = "".join(path.read_text(encoding="utf-8") for path in DOCS)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# file: (\S+)\n", block))}
@@ -27,6 +27,22 @@ EXPECTED = [
     ("True\n", ["batch.classify"], []),
     ("True\n", ["chat gpt-4o-mini", "support.refund"], []),
     ("True\n", [], []),
+    ("top-10 0.095\n", ["support.refund", "variant refund.context"], []),
+    (
+        "Shall we refund case case-7? Answer yes or no.\n707210bf\n",
+        ["prompt refund", "support.refund"],
+        [],
+    ),
+    ("", ["context kb", "support.answer"], ["gen_ai.evaluation.result"]),
+    (
+        "Your card **** was charged.\n",
+        ["guardrail length", "guardrail pii", "support.answer"],
+        ["gen_ai.evaluation.result"],
+    ),
+    ("careful\n", ["route model", "route queue", "support.refund"], []),
+    ("yes\n", [*["fallback answer"] * 3, "support.refund"], []),
+    ("On its way.\n", ["cache answers", "support.answer"], ["gen_ai.evaluation.result"]),
+    ("", ["evaluate.polite", "support.answer"], ["gen_ai.evaluation.result"] * 3),
     ("", [], []),
 ]
 
