@@ -48,6 +48,8 @@ def _fold_part(parts: list[dict[str, Any]], part: dict[str, Any]) -> bool:
     if type(part.get("text")) is not str:
         parts.append(part)
         return bool(part)
+    if not part["text"]:
+        return False
     if not parts or "text" not in parts[-1] or parts[-1].get("thought") != part.get("thought"):
         parts.append({**part, "text": []})
     return add_text(parts[-1], "text", part["text"])

@@ -27,7 +27,11 @@ PROVIDER = Provider(
     module="google.genai",
     transport="google_genai",
     hosts={"aiplatform.googleapis.com": "gcp.vertex_ai", ".rep.googleapis.com": "gcp.vertex_ai"},
-    headers={"x-gemini-service-tier": ("service_tier", 0), "server-timing": ("processing_s", 0.001)},
+    headers={
+        "x-gemini-service-tier": ("service_tier", 0),
+        "server-timing": ("processing_s", 0.001),
+        "x-request-id": ("request_id", 0),  # of a gateway: Google's own servers give none
+    },
     error_types=("error.status", "status", "error.code"),
     # The client of the Interactions API and others is another generator's.
     hooks=(

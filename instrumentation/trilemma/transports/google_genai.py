@@ -5,6 +5,7 @@ library says (httpx, httpx2, requests or aiohttp: by version and client) is seen
 and downloads go past it, and so do interactions, whose client is another generator's (`Provider.hooks`).
 """
 
+import copy
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -202,7 +203,11 @@ def _follow_segments(original: Callable[..., Any]) -> Callable[..., Any]:
 def _follow_async_segments(original: Callable[..., Any]) -> Callable[..., Any]:
     def async_segments(self: Any) -> Any:
         call = getattr(self, _CALL, None)
-        return original(self) if call is None else follow_async(_note_each_async(original(self), call), call)
+        if call is None:
+            return original(self)
+        # Of a copy: the response holds this generator, so that one which holds the response too would leave a dropped
+        # stream to the garbage collector, and its span open until then.
+        return follow_async(_note_each_async(original(copy.copy(self)), call), call)
 
     return async_segments
 
