@@ -83,8 +83,7 @@ def _traces_itself(agent_: Any) -> bool:
 
 
 def _describe_tool(engine: Engine, manager: Any, validated: Any, *_: Any, **__: Any) -> Opening | None:
-    run = manager.ctx
-    if run is not None and getattr(run, "instrumentation_settings", None) is not None:
-        return None
+    if type(getattr(manager.ctx, "tracer", None)).__name__ not in {"NoneType", "NoOpTracer"}:
+        return None  # its own instrumentation is on
     call, description = validated.call, validated.tool.tool_def.description
     return tool(engine, call.tool_name, call.args, description=description, call_id=call.tool_call_id)

@@ -1,0 +1,250 @@
+"""Hold what LiteLLM gives: one call for each call of a provider, by its SDK or not, whatever retries and routes it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import litellm
+import pytest
+from litellm import acompletion, completion  # as apps do, before the instrumentation is on
+from litellm.caching.caching import Cache
+from trilemma import task
+from trilemma.instrumentation import uninstrument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.instrumentation.frameworks.conftest import Record, Traced
+    from tests.instrumentation.frameworks.fake_provider import FakeProvider
+
+OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-sonnet-4-6"
+MODELS = {OPENAI: "chat gpt-4o-mini >", ANTHROPIC: "chat claude-sonnet-4-6 >"}
+MESSAGES: list[Any] = [{"role": "user", "content": "Refund order 7"}]
+pytestmark = pytest.mark.filterwarnings("default")  # LiteLLM has many of its own, of pydantic and unclosed sockets
+
+
+@pytest.fixture(autouse=True)
+def own_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget LiteLLM's clients, which belong to another test's event loop, and its retries."""
+    litellm.in_memory_llm_clients_cache.flush_cache()
+    monkeypatch.setattr(litellm, "cache", None)
+    monkeypatch.setattr(litellm, "num_retries", None)
+    return
+
+
+def arguments(provider: FakeProvider, model: str, **more: Any) -> dict[str, Any]:
+    """Return what to call LiteLLM with for this provider."""
+    base = provider.url if model.startswith("anthropic") else f"{provider.url}/v1"
+    return {"model": model, "messages": MESSAGES, "api_base": base, "max_retries": 0, **more}
+
+
+def found(traced: Traced) -> dict[str, Any]:
+    """Return the attributes of the one span there must be."""
+    [span] = traced.spans()
+    return dict(span.attributes or {})
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_completion(traced: Traced, provider: FakeProvider, model: str) -> None:
+    """A call is one span, sync and async, whether an SDK makes it or LiteLLM itself; its tokens are the provider's."""
+    completion(**arguments(provider, model))
+    await acompletion(**arguments(provider, model))
+    assert traced.tree() == [MODELS[model]] * 2
+    assert traced.tokens() == provider.tokens()
+    assert all((span.attributes or {})["trilemma.cost.source"] == "price_table" for span in traced.spans())
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_stream(traced: Traced, provider: FakeProvider, model: str) -> None:
+    """A stream is one span, with its chunks timed."""
+    wanted = arguments(provider, model, stream=True, stream_options={"include_usage": True})
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in completion(**wanted) if chunk.choices)
+    chunks = [chunk async for chunk in await acompletion(**wanted)]
+    assert text == "Refunded."
+    assert len(chunks) > 2
+    assert traced.tree() == [MODELS[model]] * 2
+    assert traced.tokens() == provider.tokens()
+    for span in traced.spans():
+        known = span.attributes or {}
+        assert known["trilemma.response.stream_end"] == "exhausted"
+        assert known["gen_ai.response.time_to_first_chunk"] > 0  # type: ignore[operator]
+
+
+def test_whole_span(traced: Traced, provider: FakeProvider) -> None:
+    """A call that LiteLLM makes itself says what a provider's SDK would: who, where, what, how much."""
+    completion(**arguments(provider, ANTHROPIC, temperature=0.5, max_tokens=99))
+    known = found(traced)
+    assert known["gen_ai.provider.name"] == "anthropic"
+    assert (known["server.address"], known["server.port"]) == ("127.0.0.1", provider.port)
+    assert (known["gen_ai.request.model"], known["gen_ai.response.model"]) == ("claude-sonnet-4-6",) * 2
+    assert (known["gen_ai.request.temperature"], known["gen_ai.request.max_tokens"]) == (0.5, 99)
+    assert known["gen_ai.response.finish_reasons"] == ("stop",)
+    assert known["trilemma.provider.request_id"] == "req-1"
+    assert known["trilemma.cost.total"] == pytest.approx((1001 * 3 + 11 * 15) / 1e6)
+    assert "openai.api.type" not in known
+
+
+def test_usage_of_a_stream_is_the_providers(traced: Traced, provider: FakeProvider) -> None:
+    """LiteLLM estimates the tokens of a stream where the provider tells none; a span has none then."""
+    list(completion(**arguments(provider, OPENAI, stream=True)))
+    assert "gen_ai.usage.input_tokens" not in found(traced)
+    traced.exporter.clear()
+    list(completion(**arguments(provider, ANTHROPIC, stream=True)))  # Anthropic tells them always
+    assert found(traced)["gen_ai.usage.output_tokens"] == 12
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_stream_left_early(traced: Traced, provider: FakeProvider, model: str) -> None:
+    """A stream that is dropped is one span, no failure, at its last chunk."""
+    stream = completion(**arguments(provider, model, stream=True))
+    next(iter(stream))
+    del stream
+    assert found(traced)["trilemma.response.stream_end"] in {"abandoned", "closed"}
+    assert traced.tree() == [MODELS[model]]
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-missing", "anthropic/claude-missing"])
+async def test_failure(traced: Traced, provider: FakeProvider, model: str) -> None:
+    """A failure is one span with its status and type, and costs nothing."""
+    with pytest.raises(litellm.NotFoundError):
+        completion(**arguments(provider, model))
+    with pytest.raises(litellm.NotFoundError):
+        await acompletion(**arguments(provider, model, stream=True))
+    for span in traced.spans():
+        known = span.attributes or {}
+        assert known["http.response.status_code"] == 404
+        assert known["error.type"] in {"not_found_error", "NotFoundError"}
+        assert known["trilemma.cost.total"] == 0
+    assert len(traced.spans()) == 2
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_retries(traced: Traced, provider: FakeProvider, model: str) -> None:
+    """Each of LiteLLM's retries is a call of its own."""
+    for call in (completion, acompletion):
+        provider.refusals = 1
+        result = call(**arguments(provider, model, num_retries=2))
+        await result if asyncio.iscoroutine(result) else None
+        first, second = traced.tree()
+        assert first.startswith(f"{MODELS[model]} !")
+        assert second == MODELS[model]
+        traced.exporter.clear()
+    assert len(provider.ledger) == 4
+
+
+async def test_router(traced: Traced, provider: FakeProvider) -> None:
+    """Of a router with fallbacks each attempt is a call, beneath the task; async and streamed too."""
+    router = litellm.Router(
+        model_list=[
+            {"model_name": "first", "litellm_params": arguments(provider, "anthropic/claude-missing")},
+            {"model_name": "second", "litellm_params": arguments(provider, ANTHROPIC)},
+        ],
+        fallbacks=[{"first": ["second"]}],
+        num_retries=0,
+        disable_cooldowns=True,
+    )
+    tree = ["support.refund", "  chat claude-missing > !NotFoundError", f"  {MODELS[ANTHROPIC]}"]
+    with task("support.refund"):
+        router.completion("first", MESSAGES)
+    assert traced.tree() == tree
+    traced.exporter.clear()
+    with task("support.refund"):
+        await router.acompletion("first", MESSAGES)
+    assert traced.tree() == tree
+    traced.exporter.clear()
+    with task("support.refund"):
+        assert [chunk async for chunk in await router.acompletion("first", MESSAGES, stream=True)]
+    assert traced.tree() == tree
+
+
+async def test_other_endpoints(traced: Traced, provider: FakeProvider) -> None:
+    """Embeddings, reranking, images, responses and text completions are calls, with the provider's tokens once."""
+    base, own = f"{provider.url}/v1", provider.url
+    litellm.embedding(model="openai/text-embedding-3-small", input=["x"], api_base=base)
+    await litellm.aembedding(model="openai/text-embedding-3-small", input=["x"], api_base=base)
+    litellm.rerank(model="cohere/rerank-v3.5", query="q", documents=["d"], api_key="k", api_base=f"{base}/rerank")
+    await litellm.arerank(
+        model="cohere/rerank-v3.5", query="q", documents=["d"], api_key="k", api_base=f"{base}/rerank"
+    )
+    assert traced.tree() == ["embeddings text-embedding-3-small >"] * 2 + ["rerank rerank-v3.5 >"] * 2
+    assert traced.tokens()[0] == provider.tokens()[0]
+    assert {(span.attributes or {})["gen_ai.provider.name"] for span in traced.spans()} == {"openai", "cohere"}
+    traced.exporter.clear()
+    provider.ledger.clear()
+    for model, url in ((OPENAI, base), (ANTHROPIC, own)):
+        litellm.responses(model=model, input="Hi", api_base=url)
+        await litellm.aresponses(model=model, input="Hi", api_base=url)
+        assert [event async for event in await litellm.aresponses(model=model, input="Hi", api_base=url, stream=True)]
+    litellm.text_completion(model=ANTHROPIC, prompt="Hi", api_base=own)
+    assert list(litellm.text_completion(model=ANTHROPIC, prompt="Hi", api_base=own, stream=True))
+    stream: Any = await litellm.atext_completion(model=ANTHROPIC, prompt="Hi", api_base=own, stream=True)
+    assert [chunk async for chunk in stream]
+    assert len(traced.spans()) == len(provider.ledger) == 9
+    assert traced.tokens() == provider.tokens()
+    await litellm.aimage_generation(model="openai/gpt-image-1", prompt="hi", api_base=base)
+    assert len(traced.spans()) == 10
+
+
+def test_cache(traced: Traced, provider: FakeProvider) -> None:
+    """What LiteLLM's cache answers, or a mock, is no call."""
+    litellm.cache = Cache()
+    for _ in range(2):
+        completion(**arguments(provider, ANTHROPIC, caching=True))
+    completion(**arguments(provider, ANTHROPIC, mock_response="Refunded."))
+    assert traced.tree() == [MODELS[ANTHROPIC]]
+
+
+async def test_calls_at_once(traced: Traced, provider: FakeProvider) -> None:
+    """Calls at the same time keep to their tasks."""
+
+    async def run(number: int) -> None:
+        with task("support.refund", id=f"run-{number}"):
+            await acompletion(**arguments(provider, (OPENAI, ANTHROPIC)[number % 2]))
+
+    await asyncio.gather(*map(run, range(6)))
+    assert sorted((span.attributes or {})["trilemma.task.id"] for span in traced.calls()) == [
+        f"run-{number}" for number in range(6)
+    ]
+    assert sorted(traced.tree()) == sorted(
+        line for number in range(6) for line in ("support.refund", f"  {list(MODELS.values())[number % 2]}")
+    )
+
+
+@pytest.mark.usefixtures("content")
+def test_content(traced: Traced, provider: FakeProvider) -> None:
+    """With content on, the messages are those of the conventions; without, there are none."""
+    completion(**arguments(provider, ANTHROPIC))
+    known = found(traced)
+    assert "Refund order 7" in known["gen_ai.input.messages"]
+    assert "Refunded." in known["gen_ai.output.messages"]
+    traced.exporter.clear()
+
+
+def test_no_content(traced: Traced, provider: FakeProvider) -> None:
+    """Without being asked to, nothing that was said is recorded; equal requests have equal hashes all the same."""
+    for _ in range(2):
+        completion(**arguments(provider, ANTHROPIC))
+    first, second = (span.attributes or {} for span in traced.spans())
+    assert first["trilemma.request.hash"] == second["trilemma.request.hash"]
+    assert "Refund order 7" not in str(first)
+
+
+def test_switched_off(traced: Traced, provider: FakeProvider) -> None:
+    """After uninstrument nothing is left, also in functions that were imported before."""
+    uninstrument()
+    completion(**arguments(provider, ANTHROPIC))
+    assert not traced.spans()
+
+
+async def test_recorded(traced: Traced, provider: FakeProvider, recorded: Record) -> None:
+    """The store is tested with these very spans: one row for each call."""
+    for model in MODELS:
+        with traced.step(model):
+            completion(**arguments(provider, model))
+            await acompletion(**arguments(provider, model))
+            assert list(completion(**arguments(provider, model, stream=True)))
+    with traced.step("retry"):
+        provider.refusals = 1
+        completion(**arguments(provider, ANTHROPIC, num_retries=2))
+    recorded("litellm", {**dict.fromkeys(MODELS, 3), "retry": 2})
