@@ -81,10 +81,20 @@ def _check_names(providers: Iterable[str] | None) -> list[str]:
         if name not in PROVIDERS and name not in FRAMEWORKS:
             known = ", ".join(sorted([*PROVIDERS, *FRAMEWORKS]))
             raise ProviderNotFoundError(f"unknown provider {name!r}; known are {known}")
-        package = FRAMEWORKS.get(name, (name,))[0].partition(".")[0]
-        if package not in sys.modules and find_spec(package) is None:
-            raise ProviderNotFoundError(f"provider {name!r} needs its SDK, which is not installed: pip install {name}")
+        package = FRAMEWORKS[name][0].partition(".")[0] if name in FRAMEWORKS else name
+        if package not in sys.modules and not _is_installed(package):
+            wanted = name.replace(".", "-")
+            raise ProviderNotFoundError(
+                f"provider {name!r} needs its SDK, which is not installed: pip install {wanted}"
+            )
     return names
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # what it is in ("google") is not there either
+        return False
 
 
 def _patch_when_imported(name: str, module: str) -> None:

@@ -29,6 +29,7 @@ ALSO_IMPORTED_AS = {"mistralai": ("mistralai.client",)}
 VERSIONS = {
     "anthropic": ("0.16.0", "2.12.0"),
     "cohere": ("5.0.0", "7.3.1"),
+    "google.genai": ("1.0.0", "3.4.0"),
     "groq": ("0.4.0", "1.7.0"),
     "huggingface_hub": ("1.0.0", "2.4.0"),
     "mistralai": ("1.1.0", "3.7.0"),

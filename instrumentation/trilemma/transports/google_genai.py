@@ -177,10 +177,7 @@ def _note_http(call: Call, response: Any) -> None:
     call.headers = getattr(headers, "raw", None) or [
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
     ]
-    request = getattr(response, "request", None)
-    content = getattr(request, "_content", None) or getattr(request, "body", None)
-    if content and call.request_hash is None:
-        call.note_content(content if isinstance(content, bytes) else content.encode())
+    call.note_request(getattr(response, "request", None))
 
 
 @guard.guarded

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 import requests
@@ -13,14 +14,15 @@ from urllib3.exceptions import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["can_take_httpx", "make_google"]
+__all__ = ["make_google", "takes_httpx"]
 
 
-def can_take_httpx() -> bool:
-    """Tell whether the installed SDK takes an HTTP client of ours."""
-    from google.genai import types
-
-    return "httpx_client" in getattr(types.HttpOptions, "model_fields", ())
+def takes_httpx() -> bool:
+    """Tell whether the installed SDK takes an HTTP client of ours; the oldest, built on requests, takes none."""
+    try:
+        return int(version("google-genai").partition(".")[0]) > 1
+    except PackageNotFoundError:
+        return True
 
 
 def make_google(http_client: Any, *, is_async: bool, max_retries: int = 0, **options: Any) -> Any:
@@ -28,7 +30,7 @@ def make_google(http_client: Any, *, is_async: bool, max_retries: int = 0, **opt
     from google import genai
     from google.genai import _api_client
 
-    if can_take_httpx():
+    if takes_httpx():
         settings: dict[str, Any] = {"httpx_async_client" if is_async else "httpx_client": http_client}
         if max_retries:
             settings["retry_options"] = {"attempts": max_retries + 1, "initial_delay": 2.0, "jitter": 0.0}
@@ -53,7 +55,7 @@ class _Aio:
     def __init__(self, aio: Any) -> None:
         self.models = aio.models
 
-    async def __aenter__(self) -> _Aio:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
