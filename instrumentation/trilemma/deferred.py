@@ -5,6 +5,7 @@ provider says: its ids, which give the span's ids, and its times. Read twice it 
 once. Where the provider does not say when the work ended, the span has no length, which means unknown.
 """
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -51,6 +52,11 @@ _compiled: dict[tuple[str, str, str], Any] = {}
 @guard.guarded
 def note_response(call: "Call", body: dict[str, Any]) -> None:
     """Take a response: remember the batches in it, and send the span of the work that it is the result of."""
+    with contextlib.suppress(*guard.ODD_SHAPE):  # the provider's: an odd result costs its span
+        _note_response(call, body)
+
+
+def _note_response(call: "Call", body: dict[str, Any]) -> None:
     spec = call.target.endpoint.spec
     if spec.batch is not None:
         for each in body["data"] if isinstance(body.get("data"), list) else [body]:
@@ -67,7 +73,8 @@ def note_line(call: "Call", line: dict[str, Any]) -> None:
     """Take a line of a batch's results: send its span."""
     deferred = call.target.endpoint.spec.deferred
     if deferred is not None:
-        _send(call, deferred, line)
+        with contextlib.suppress(*guard.ODD_SHAPE):
+            _send(call, deferred, line)
 
 
 def _note_batch(call: "Call", body: dict[str, Any]) -> None:

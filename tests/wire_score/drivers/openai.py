@@ -30,7 +30,7 @@ _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
 
 
 def fits(record: Record) -> bool:
-    """Say yes, the client asks any path of any host; only not of Ollama's own API, whose /api/embeddings looks alike."""
+    """Say yes: the client asks any path of any host. Ollama's own /api/embeddings only looks like one of it."""
     return bool(record["url"]) and not str(record["endpoint"]).startswith("ollama.")
 
 
