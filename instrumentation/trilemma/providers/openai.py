@@ -5,6 +5,7 @@ from trilemma.providers.assistants import RUNS
 from trilemma.providers.batches import BATCHES
 from trilemma.providers.chat_completions import CHAT, COMPLETIONS
 from trilemma.providers.embeddings import EMBEDDINGS
+from trilemma.providers.realtime import REALTIME
 from trilemma.providers.responses import COMPACT, FETCH, RESPONSES
 from trilemma.providers.spec import Provider
 
@@ -22,6 +23,7 @@ PROVIDER = Provider(
     },
     error_types=("type", "code", "error.type", "error.code"),  # the SDK before 1.2 gives the body whole
     aliases={"service_tier": "openai.response.service_tier"},
+    socket=REALTIME,
     endpoints=(
         CHAT,
         RESPONSES,
@@ -38,5 +40,8 @@ PROVIDER = Provider(
         media.MODERATIONS,
         *BATCHES,
         *RUNS,
+        REALTIME.session,
+        REALTIME.response,
+        REALTIME.transcript,
     ),
 )

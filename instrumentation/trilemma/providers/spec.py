@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from trilemma.record import Source
 
-__all__ = ["Batch", "Content", "Deferred", "Endpoint", "Hook", "NativeTracer", "Parts", "Provider", "Table"]
+__all__ = ["Batch", "Content", "Deferred", "Endpoint", "Hook", "NativeTracer", "Parts", "Provider", "Socket", "Table"]
 
 Table: TypeAlias = Mapping[str, Source]
 """Where in a body each concept of the registry is."""
@@ -129,6 +129,21 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class Socket:
+    """Describe a realtime API (trilemma.transports.realtime).
+
+    ``modules`` hold the SDK's classes of connections and of what opens them. ``session``, ``response`` and
+    ``transcript`` are read as endpoints: of the session object, of a response's events, and of the event that ends the
+    transcription of what was heard.
+    """
+
+    modules: tuple[str, ...]
+    session: Endpoint
+    response: Endpoint
+    transcript: Endpoint
+
+
+@dataclass(frozen=True)
 class Provider:
     """Describe a provider SDK: where its transport is, who serves which host, and its endpoints.
 
@@ -137,7 +152,7 @@ class Provider:
     maps a response header to a concept and a factor for its figure (0: text). ``error_types`` are paths to the type of
     the failure in the error's body. ``aliases`` are second attribute names that the conventions have for this provider.
     ``native_tracer`` is where the SDK starts spans of its own, which would be second ones. ``hooks`` are where an SDK
-    without a transport of its own lets us in.
+    without a transport of its own lets us in. ``socket`` is its realtime API.
     """
 
     name: str
@@ -150,3 +165,4 @@ class Provider:
     aliases: Mapping[str, str] = field(default_factory=dict)
     native_tracer: NativeTracer | None = None
     hooks: tuple[Hook, ...] = ()
+    socket: Socket | None = None

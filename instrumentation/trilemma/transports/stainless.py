@@ -22,6 +22,7 @@ from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
 from trilemma.transports.calling import around, around_async
 from trilemma.transports.raw_body import RawBody
+from trilemma.transports.realtime import patch_when_imported
 from trilemma.transports.streams import follow, follow_async, tap
 
 __all__ = ["patch"]
@@ -52,6 +53,8 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     streaming = import_module(f"{sdk.__name__}._streaming")
     patches.wrap(streaming.Stream, "__stream__", lambda original: _stream(original, follow))
     patches.wrap(streaming.AsyncStream, "__stream__", lambda original: _stream(original, follow_async))
+    if provider.socket is not None:
+        patch_when_imported(provider.socket, opener, patches)
     if (native := provider.native_tracer) and native.module in sys.modules:
         patches.wrap(sys.modules[native.module], native.function, _start_native_span)
 
