@@ -15,7 +15,7 @@ __all__ = ["read_input", "read_output", "read_system", "read_tools"]
 Message: TypeAlias = dict[str, Any]
 Part: TypeAlias = dict[str, Any]
 
-_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "tool_plan")
 _MAX_CHARACTERS = 128 * 1024  # of one part; a longer text is cut, a longer blob left out
 
 
@@ -35,7 +35,9 @@ def read_output(content: Content, response: dict[str, Any]) -> list[Message] | N
     value = _find(response, content.output)
     if content.choices:
         return [_to_choice(choice, content.parts) for choice in value or () if isinstance(choice, dict)] or None
-    parts = [part for message in _to_messages(value, content.parts, "assistant") for part in message["parts"]]
+    text = _join(value)  # a list of strings is one text in pieces
+    messages = _to_messages(value if text is None else text, content.parts, "assistant")
+    parts = [part for message in messages for part in message["parts"]]
     finish = _find(response, content.finish)
     return [{"role": "assistant", "parts": parts, **({"finish_reason": finish} if finish else {})}] if parts else None
 

@@ -4,6 +4,7 @@ A step that fails costs its own part of the span only (`Call.end`).
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -59,7 +60,8 @@ def read_failure(call: "Call", record: dict[str, Any], error: BaseException | No
     record["error_type"] = type(error).__name__
     response = getattr(error, "response", None)
     if response is None:
-        call.note_request(getattr(error, "request", None))
+        with suppress(AttributeError, RuntimeError):  # httpx raises where an error has none yet
+            call.note_request(error.request)  # type: ignore[attr-defined]
     elif call.http_status is None and not isinstance(response, dict):  # else the transport has noted it
         call.note_response(response)
     # botocore's response is the parsed body

@@ -53,10 +53,15 @@ _RESPONSE: Table = {
         "usage.prompt_cache_hit_tokens",
         "usage.num_cached_tokens",
         "usage.cached_tokens",
+        "x_groq.usage.prompt_tokens_details.cached_tokens",
     ),
     "cache_write_tokens": ("usage.prompt_tokens_details.cache_write_tokens", "usage.cache_creation_input_tokens"),
     "audio_input_tokens": "usage.prompt_tokens_details.audio_tokens",
-    "reasoning_tokens": ("usage.completion_tokens_details.reasoning_tokens", "usage.reasoning_tokens"),
+    "reasoning_tokens": (
+        "usage.completion_tokens_details.reasoning_tokens",
+        "usage.reasoning_tokens",
+        "x_groq.usage.completion_tokens_details.reasoning_tokens",
+    ),
     "audio_output_tokens": "usage.completion_tokens_details.audio_tokens",
     "cost": ("usage.cost", "usage.cost.total_cost"),
 }

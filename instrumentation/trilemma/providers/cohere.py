@@ -45,7 +45,7 @@ def fold_v2(body: dict[str, Any], event: dict[str, Any]) -> bool:
         function, made = piece.get("function") or {}, call.setdefault("function", {})
         made.update({key: value for key, value in function.items() if key == "name"})
         return add_text(made, "arguments", function.get("arguments")) or bool(function.get("name"))
-    return kind == "tool-plan-delta" and add_text(message, "reasoning", said.get("tool_plan"))
+    return kind == "tool-plan-delta" and add_text(message, "tool_plan", said.get("tool_plan"))
 
 
 def is_text(event: dict[str, Any]) -> bool:

@@ -35,9 +35,16 @@ def fold_text(body: dict[str, Any], chunk: dict[str, Any]) -> bool:
     return token.get("special") is not True and add_text(body, "generated_text", token.get("text"))
 
 
+def _asks_text(body: dict[str, Any]) -> bool:
+    """Tell text generation by what only it takes from the other tasks, which a model has at the same path."""
+    return "inputs" in body and ("stream" in body or bool(_GENERATION.intersection(body.get("parameters") or ())))
+
+
+_GENERATION = {"max_new_tokens", "temperature", "top_p", "stop", "details", "return_full_text", "do_sample", "seed"}
 _TASK: Table = {"request_model": "{model}"}
 _GENERATED: Table = {
     **COMPLETIONS.response,
+    "input_tokens": ("details.input_length", "usage.prompt_tokens"),
     "finish_reasons": ("details.finish_reason", "choices[].finish_reason"),
     "output_tokens": ("details.generated_tokens", "usage.completion_tokens"),
 }
@@ -56,6 +63,7 @@ _GENERATE = Endpoint(
     response=_GENERATED,
     fold=fold_text,
     content=Content(input="inputs", output="generated_text", finish="details.finish_reason", parts={}),
+    when=_asks_text,
 )
 
 PROVIDER = Provider(
@@ -77,5 +85,6 @@ PROVIDER = Provider(
         SPEECH,
         TRANSCRIPTIONS,
         _GENERATE,
+        replace(_GENERATE, path="/"),
     ),
 )

@@ -61,6 +61,7 @@ class _Opener(Opener):
     def __init__(self, provider: Provider, engine: Engine) -> None:
         super().__init__(provider, engine)
         self._routes: dict[tuple[str, str, str], Route] = {}
+        self._varies = any(endpoint.when for endpoint in provider.endpoints)  # a route may hang on the body
         self._traced_classes: dict[type, type | None] = {}
 
     def opens(self, original: Callable[..., Any], again: str) -> Open:
@@ -87,18 +88,19 @@ class _Opener(Opener):
     def _open(self, method: str, url: str, path: str, body: Any) -> Call | None:
         route = self._routes.get((method, url, path))
         if route is None:
-            route = self._find_route(method, f"{url.rstrip('/')}/{path.lstrip('/')}" if path else url)
+            route = self._find_route(method, f"{url.rstrip('/')}/{path.lstrip('/')}" if path else url, body)
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            self._routes[method, url, path] = route
+            if not self._varies:
+                self._routes[method, url, path] = route
         streamed = isinstance(body, dict) and body.get("stream") in (True, "true")
         return self.open(route, body, streamed=streamed)
 
-    def _find_route(self, method: str, url: str) -> Route:
+    def _find_route(self, method: str, url: str, body: Any) -> Route:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         server = Server(parts.hostname or "", port, parts.path)
-        return self.find(method, self._strip_base(method, parts.path or "/"), server)
+        return self.find(method, self._strip_base(method, parts.path or "/"), server, body)
 
     def _strip_base(self, method: str, path: str) -> str:
         """Return the path from where the provider's own begins: a client's base URL may have a path as well."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 from trilemma import guard
-from trilemma.dropped import end_dropped, track
+from trilemma.dropped import end_dropped, is_collecting, track
 from trilemma.engine import Call
 from trilemma.transports.raw_body import RawBody
 
@@ -96,7 +96,7 @@ class _Tap:
 
     def _note_close(self) -> None:
         call = self._call
-        if call.reader is not None and call.reader() is None:
+        if is_collecting() or (call.reader is not None and call.reader() is None):
             end_dropped(call)  # the garbage collector clears the reference before it closes the generator
         elif not self._reading and not call.is_being_read():
             # While bytes are being read, whoever reads them learns how that ends, and says so.

@@ -109,7 +109,7 @@ def make():
     import openai
     from tests.instrumentation.providers.cases import CHAT
     from tests.instrumentation.providers.wire import ManualClock, Script, make_client, reply_whole
-    return make_client(openai, Script(ManualClock(), reply_whole(CHAT.name)))
+    return make_client(CHAT, Script(ManualClock(), reply_whole(CHAT.name)))
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,7 +55,7 @@ class Traced:
 
     def client(self, case: Case, *replies: Reply, is_async: bool = False, **options: Any) -> Any:
         """Return a real client of the case's SDK, which gets these replies."""
-        return make_client(case.import_sdk(), self.script(*replies), is_async=is_async, **options)
+        return make_client(case, self.script(*replies), is_async=is_async, **options)
 
     def instrument(self, **options: Any) -> None:
         """Switch the instrumentation on anew with these options."""
@@ -112,16 +113,17 @@ def traced() -> Iterator[Traced]:
 @pytest.fixture(params=ALL, ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> Case:
     """Be each endpoint in turn."""
-    return _require(request.param)
+    return require(request.param)
 
 
 @pytest.fixture(params=STREAMED, ids=lambda case: case.name)
 def streamed(request: pytest.FixtureRequest) -> Case:
     """Be each endpoint that streams in turn."""
-    return _require(request.param)
+    return require(request.param)
 
 
-def _require(case: Case) -> Case:
+def require(case: Case) -> Case:
+    """Return the case, or skip the test where the installed SDK is older than its endpoint."""
     if not case.is_here():
-        pytest.skip(f"the installed {case.sdk} {case.import_sdk().__version__} has no {case.path}")
+        pytest.skip(f"the installed {case.sdk} {version(case.sdk)} has no {case.path}")
     return case

@@ -14,7 +14,7 @@ from urllib3.exceptions import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["make_google", "takes_httpx"]
+__all__ = ["make_google", "takes_httpx", "use_requests"]
 
 
 def takes_httpx() -> bool:
@@ -28,7 +28,6 @@ def takes_httpx() -> bool:
 def make_google(http_client: Any, *, is_async: bool, max_retries: int = 0, **options: Any) -> Any:
     """Make a client whose requests `http_client` answers."""
     from google import genai
-    from google.genai import _api_client
 
     if takes_httpx():
         settings: dict[str, Any] = {"httpx_async_client" if is_async else "httpx_client": http_client}
@@ -36,6 +35,15 @@ def make_google(http_client: Any, *, is_async: bool, max_retries: int = 0, **opt
             settings["retry_options"] = {"attempts": max_retries + 1, "initial_delay": 2.0, "jitter": 0.0}
         client = genai.Client(api_key="k", http_options=settings, **options)
         return client.aio if is_async else client
+
+    use_requests(http_client)
+    client = genai.Client(api_key="k", **options)
+    return _Aio(client.aio) if is_async else client
+
+
+def use_requests(http_client: Any) -> None:
+    """Let what answers `http_client` answer the sessions of requests that the oldest SDK makes."""
+    from google.genai import _api_client
 
     def make_session() -> requests.Session:
         session = requests.Session()
@@ -45,8 +53,6 @@ def make_google(http_client: Any, *, is_async: bool, max_retries: int = 0, **opt
     # The name in its module only: the rest of the process keeps its requests.
     stand_in: Any = SimpleNamespace(**{**vars(requests), "Session": make_session})
     _api_client.requests = stand_in
-    client = genai.Client(api_key="k", **options)
-    return _Aio(client.aio) if is_async else client
 
 
 class _Aio:

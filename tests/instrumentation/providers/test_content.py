@@ -10,7 +10,20 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from trilemma.content import CONTENT_SWITCH, DETAILS_EVENT
 
-from tests.instrumentation.providers.cases import CHAT, MESSAGES, RESPONSES
+from tests.instrumentation.providers.cases import (
+    CHAT,
+    COHERE,
+    COHERE_V1,
+    GROQ,
+    HUB,
+    HUB_TEXT,
+    MESSAGES,
+    MISTRAL,
+    OLLAMA,
+    OLLAMA_GENERATE,
+    RESPONSES,
+    TOGETHER,
+)
 from tests.instrumentation.providers.wire import reply_stream, reply_whole
 
 if TYPE_CHECKING:
@@ -23,6 +36,7 @@ CONTENT = ("gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output
 QUESTION = {"role": "user", "parts": [{"type": "text", "content": "Where is order 7?"}]}
 TEXT = {"type": "text", "content": "It ships today."}
 REASONING = {"type": "reasoning", "content": "An order."}
+PLAN = {"type": "reasoning", "content": "I look it up."}
 BRIEF = {"type": "text", "content": "Be brief."}
 
 
@@ -31,10 +45,14 @@ def tool_call(identity: str) -> dict[str, Any]:
     return {"type": "tool_call", "id": identity, "name": "find_order", "arguments": {"id": 7}}
 
 
+CHATS = (GROQ, TOGETHER, MISTRAL, COHERE, OLLAMA, HUB)
 INPUT = {
     CHAT.name: [{"role": "system", "parts": [BRIEF]}, QUESTION],
     RESPONSES.name: [QUESTION],
     MESSAGES.name: [QUESTION],
+    "google_genai.content": [QUESTION],
+    **{case.name: [{"role": "system", "parts": [BRIEF]}, QUESTION] for case in CHATS},
+    **{case.name: [QUESTION] for case in (COHERE_V1, OLLAMA_GENERATE, HUB_TEXT)},
 }
 OUTPUT = {
     CHAT.name: {"role": "assistant", "parts": [TEXT, tool_call("call_1")], "finish_reason": "tool_calls"},
@@ -44,6 +62,28 @@ OUTPUT = {
         "finish_reason": "completed",
     },
     MESSAGES.name: {"role": "assistant", "parts": [REASONING, TEXT, tool_call("toolu_1")], "finish_reason": "tool_use"},
+    "google_genai.content": {
+        "role": "assistant",
+        "parts": [REASONING, TEXT, tool_call("call_1")],
+        "finish_reason": "STOP",
+    },
+    **{
+        case.name: {"role": "assistant", "parts": [TEXT, tool_call("call_1")], "finish_reason": "tool_calls"}
+        for case in (GROQ, TOGETHER, MISTRAL, HUB)
+    },
+    COHERE.name: {
+        "role": "assistant",
+        "parts": [PLAN, TEXT, tool_call("call_1")],
+        "finish_reason": "TOOL_CALL",
+    },
+    COHERE_V1.name: {"role": "assistant", "parts": [TEXT], "finish_reason": "COMPLETE"},
+    OLLAMA.name: {
+        "role": "assistant",
+        "parts": [PLAN, TEXT, {key: value for key, value in tool_call("").items() if key != "id"}],
+        "finish_reason": "stop",
+    },
+    OLLAMA_GENERATE.name: {"role": "assistant", "parts": [TEXT], "finish_reason": "stop"},
+    HUB_TEXT.name: {"role": "assistant", "parts": [TEXT], "finish_reason": "eos_token"},
 }
 
 
@@ -91,7 +131,7 @@ def test_on_span(traced: Traced, streamed: Case, capture: Any, word: str, stream
     attributes = traced.span().attributes or {}
     assert json.loads(str(attributes["gen_ai.input.messages"])) == INPUT[streamed.name]
     assert json.loads(str(attributes["gen_ai.output.messages"])) == [OUTPUT[streamed.name]]
-    if streamed is not CHAT:
+    if INPUT[streamed.name][0]["role"] != "system" and streamed is not HUB_TEXT:  # which takes no instructions
         assert json.loads(str(attributes["gen_ai.system_instructions"])) == [BRIEF]
     assert not events.get_finished_logs()
 
@@ -106,7 +146,7 @@ def test_as_event(traced: Traced, streamed: Case, capture: Any) -> None:
     [message] = event.attributes["gen_ai.output.messages"]
     assert [dict(part) for part in message["parts"]] == OUTPUT[streamed.name]["parts"]
     assert event.attributes["gen_ai.usage.output_tokens"] == 20
-    assert event.attributes["gen_ai.provider.name"] == streamed.sdk
+    assert event.attributes["gen_ai.provider.name"] == streamed.traits.provider
     assert not set(CONTENT) & set(traced.span().attributes or {})
 
 

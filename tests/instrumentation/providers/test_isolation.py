@@ -18,6 +18,7 @@ from trilemma.chunks import Chunks
 from trilemma.dropped import end_late
 from trilemma.engine import Call, Engine
 from trilemma.instrumentation import uninstrument
+from trilemma.late_span import LateSpan
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES
 from tests.instrumentation.providers.conftest import is_error
@@ -46,7 +47,9 @@ def break_step(name: str) -> Any:
 
 BUGS = {
     "open": lambda patch: patch.setattr(Engine, "open", fail),
-    "span start": lambda patch: patch.setattr(engine, "get_tracer", fail),
+    "span start": lambda patch: patch.setattr(engine, "start_call_span", fail),
+    "late": lambda patch: patch.setattr(Call, "read_late", fail),
+    "end late": lambda patch: patch.setattr(LateSpan, "end_late", fail),
     "enter": lambda patch: patch.setattr(Call, "enter", fail),
     "response": lambda patch: patch.setattr(Call, "note_response", fail),
     "chunk": lambda patch: patch.setattr(Chunks, "_take", fail),
@@ -124,10 +127,10 @@ def test_arguments_and_result_unchanged(traced: Traced, case: Case) -> None:
     """The request that is sent and the result are those of a call without instrumentation."""
     given = copy.deepcopy(dict(case.arguments))
     with_us = traced.script(reply_whole(case.name))
-    result = case.find(make_client(case.import_sdk(), with_us))(**case.arguments)
+    result = case.find(make_client(case, with_us))(**case.arguments)
     uninstrument()
     without_us = traced.script(reply_whole(case.name))
-    assert result == case.find(make_client(case.import_sdk(), without_us))(**case.arguments)
+    assert result == case.find(make_client(case, without_us))(**case.arguments)
     assert dict(case.arguments) == given
     assert with_us.requests[0].content == without_us.requests[0].content
 
@@ -145,8 +148,8 @@ def list_alive(traced: Traced, case: Case) -> list[str]:
     client = traced.client(case, reply_stream(case.name))
     stream = case.find(client)(**case.arguments, stream=True)
     chunk = next(iter(stream))
-    held = {"client": client, "stream": stream, "response": stream.response, "chunk": chunk}
-    references = {name: weakref.ref(value) for name, value in held.items()}
+    held = {"client": client, "stream": stream, "response": getattr(stream, "response", stream), "chunk": chunk}
+    references = {name: weakref.ref(value) for name, value in held.items() if type(value) not in {str, dict}}
     list(stream)
     del client, stream, chunk, held
     gc.collect()
@@ -166,7 +169,7 @@ def test_current_span_only_while_sending(traced: Traced, case: Case) -> None:
     seen: list[int] = []
     script.during_request = lambda: seen.append(trace.get_current_span().get_span_context().span_id)
     before = otel_context.get_current()
-    case.find(make_client(case.import_sdk(), script))(**case.arguments)
+    case.find(make_client(case, script))(**case.arguments)
     assert otel_context.get_current() == before
     assert seen == [traced.span().context.span_id]
     assert engine.CURRENT.get() is None
@@ -228,7 +231,7 @@ def test_call_within_a_call(traced: Traced) -> None:
     script = traced.script(reply_whole(CHAT.name))
     inner = traced.client(MESSAGES, reply_whole(MESSAGES.name))
     script.during_request = lambda: MESSAGES.find(inner)(**MESSAGES.arguments)
-    CHAT.find(make_client(CHAT.import_sdk(), script))(**CHAT.arguments)
+    CHAT.find(make_client(CHAT, script))(**CHAT.arguments)
     first, second = traced.spans()
     assert (first.name, second.name) == ("chat claude-sonnet-4-6", "chat gpt-4o-mini")
     assert first.parent is not None

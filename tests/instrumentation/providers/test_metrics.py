@@ -40,13 +40,14 @@ def test_stream(traced: Traced, streamed: Case, reader: InMemoryMetricReader) ->
     list(streamed.find(traced.client(streamed, reply_stream(streamed.name)))(**streamed.arguments, stream=True))
     found = points(reader)
     [duration] = found["gen_ai.client.operation.duration"]
-    assert duration.attributes["gen_ai.provider.name"] == streamed.sdk
+    assert duration.attributes["gen_ai.provider.name"] == streamed.traits.provider
     assert duration.explicit_bounds[:3] == (0.01, 0.02, 0.04)
     assert found["gen_ai.client.operation.time_to_first_chunk"][0].sum == 0.625
     assert found["gen_ai.client.operation.time_per_output_chunk"][0].count == traced.record()["chunk_count"] - 1
     [counted] = found["gen_ai.client.inference.usage.input_tokens"]
     assert (counted.value, counted.attributes["gen_ai.token.modality"]) == (100, "unknown")
-    assert found["gen_ai.client.inference.usage.cache_read.input_tokens"][0].value == 64
+    if streamed.traits.cached and streamed.request_model:
+        assert found["gen_ai.client.inference.usage.cache_read.input_tokens"][0].value == 64
     assert found["gen_ai.client.inference.operation.output_tokens"][0].sum == 20
     old = {point.attributes["gen_ai.token.type"]: point.sum for point in found["gen_ai.client.token.usage"]}
     assert old == {"input": 100, "output": 20}
@@ -54,10 +55,10 @@ def test_stream(traced: Traced, streamed: Case, reader: InMemoryMetricReader) ->
 
 def test_failure(traced: Traced, case: Case, reader: InMemoryMetricReader) -> None:
     """A failed call counts in the duration by its error type, and 0 tokens of unknown kind."""
-    with pytest.raises(case.import_sdk().BadRequestError):
+    with pytest.raises(Exception):  # noqa: B017, PT011  # each SDK has its own
         case.find(traced.client(case, reply_error(case.name, 400)))(**case.arguments)
     found = points(reader)
-    assert found["gen_ai.client.operation.duration"][0].attributes["error.type"] == "invalid_request_error"
+    assert found["gen_ai.client.operation.duration"][0].attributes["error.type"] == case.traits.refused_type
     assert found["gen_ai.client.inference.usage.input_tokens"][0].value == 0
     assert "gen_ai.client.token.usage" not in found
 

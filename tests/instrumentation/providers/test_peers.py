@@ -84,7 +84,7 @@ def test_one_shot_messages(traced: Traced) -> None:
     script = traced.script(reply_whole(MESSAGES.name))
     arguments = {**MESSAGES.arguments, "messages": iter(MESSAGES.arguments["messages"])}
     try:
-        MESSAGES.find(make_client(MESSAGES.import_sdk(), script))(**arguments)
+        MESSAGES.find(make_client(MESSAGES, script))(**arguments)
     except TypeError:
         pytest.skip("this anthropic takes no iterators")
     assert b"Where is order 7?" in script.requests[0].content

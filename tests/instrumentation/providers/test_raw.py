@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.instrumentation.providers.cases import CHAT
+from tests.instrumentation.providers.cases import CHAT, STAINLESS, STAINLESS_STREAMED
+from tests.instrumentation.providers.conftest import require
 from tests.instrumentation.providers.wire import reply_stream, reply_whole
 
 if TYPE_CHECKING:
     from tests.instrumentation.providers.cases import Case
     from tests.instrumentation.providers.conftest import Traced
+
+
+@pytest.fixture(params=STAINLESS, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Be each endpoint in turn of the SDKs that have raw responses."""
+    return require(request.param)
+
+
+@pytest.fixture(params=STAINLESS_STREAMED, ids=lambda case: case.name)
+def streamed(request: pytest.FixtureRequest) -> Case:
+    """Be each endpoint in turn of theirs that streams."""
+    return require(request.param)
 
 
 def raw(traced: Traced, case: Case, reply: Any, kind: str, **arguments: Any) -> Any:
@@ -23,10 +36,7 @@ def raw(traced: Traced, case: Case, reply: Any, kind: str, **arguments: Any) -> 
 def require_streaming_response(case: Case) -> None:
     """Skip where the SDK is older than with_streaming_response."""
     try:
-        case.find(
-            case.import_sdk().OpenAI(api_key="k") if case.sdk == "openai" else case.import_sdk().Anthropic(api_key="k"),
-            raw="with_streaming_response",
-        )
+        case.find(case.make_client(None, api_key="k"), raw="with_streaming_response")
     except AttributeError:
         pytest.skip(f"{case.sdk} {case.import_sdk().__version__} has no with_streaming_response")
 

@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,13 +29,27 @@ def open_stream(traced: Traced, case: Case, **options: Any) -> Any:
 
 def close(stream: Any) -> None:
     """Close a stream; those of the oldest SDKs have only their response to close."""
-    getattr(stream, "close", stream.response.close)()
+    (stream.close if hasattr(stream, "close") else stream.response.close)()
+
+
+def leave_open(stream: Any) -> Any:
+    """Return what closes an async stream, to be awaited."""
+    return next(getattr(stream, name) for name in ("aclose", "close") if hasattr(stream, name))()
 
 
 async def open_async_stream(traced: Traced, case: Case, **options: Any) -> Any:
     """Open an async stream."""
     client = traced.client(case, reply_stream(case.name, **options), is_async=True)
     return await case.find(client)(**case.arguments, stream=True)
+
+
+async def settle() -> None:
+    """Give the loop the turns in which it closes generators within a generator that is closed or dropped."""
+    for turn in range(60):
+        if turn == 30:
+            gc.collect()  # some SDKs' generators hold each other
+        await asyncio.sleep(0)
+    end_late()
 
 
 def test_exhausted(traced: Traced, streamed: Case) -> None:
@@ -79,13 +94,16 @@ def test_read_on_after_break(traced: Traced, streamed: Case) -> None:
 
 
 def test_never_read_and_dropped(traced: Traced, streamed: Case) -> None:
-    """A stream that nobody reads has a span."""
+    """A stream that nobody reads has a span, unless the SDK has not asked for it yet."""
     stream = open_stream(traced, streamed)
     del stream
     gc.collect()  # httpx before httpx2 keeps a response and its stream in a cycle
-    traced.client(streamed, Reply()).close()
+    traced.client(streamed, Reply())
     end_late()
-    assert traced.record()["stream_end"] == "abandoned"
+    if streamed.traits.lazy:
+        assert not traced.spans()
+        return
+    assert traced.record()["stream_end"] in {"abandoned", "closed"}
     assert traced.record()["chunk_count"] is None
 
 
@@ -94,15 +112,15 @@ def test_closed(traced: Traced, streamed: Case) -> None:
     stream = open_stream(traced, streamed)
     next(iter(stream))
     close(stream)
-    assert traced.record()["stream_end"] == "closed"
-    assert traced.record()["response_id"] == streamed.response_id
+    assert traced.record()["stream_end"] == streamed.traits.closed
+    assert (traced.record()["response_id"] or "") == streamed.response_id
     assert not is_error(traced.span())
 
 
 def test_left_with_block(traced: Traced, streamed: Case) -> None:
     """Leaving the with block of a stream early closes it."""
     if not hasattr(open_stream(traced, streamed), "__enter__"):
-        pytest.skip(f"streams of {streamed.sdk} {streamed.import_sdk().__version__} are no context managers")
+        pytest.skip(f"streams of {streamed.sdk} {version(streamed.sdk)} are no context managers")
     gc.collect()
     end_late()
     traced.exporter.clear()
@@ -120,7 +138,7 @@ def test_failed_midway(traced: Traced, streamed: Case) -> None:
     assert is_error(span)
     assert record["stream_end"] == "failed"
     assert record["error_type"] == type(caught.value).__name__
-    assert record["response_id"] == streamed.response_id
+    assert (record["response_id"] or "") == streamed.response_id
 
 
 def test_input_tokens_survive_an_early_end(traced: Traced) -> None:
@@ -148,24 +166,31 @@ async def test_async_broken_out_of(traced: Traced, streamed: Case) -> None:
         break
     del stream, _
     gc.collect()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle()
     end_late()
     assert traced.record()["stream_end"] in {"abandoned", "closed"}
     assert not is_error(traced.span())
 
 
 async def test_async_closed(traced: Traced, streamed: Case) -> None:
-    """Closing an async stream ends its span at once."""
+    """Closing an async stream ends its span, as soon as the loop has closed what is within it."""
     stream = await open_async_stream(traced, streamed)
     async for _ in stream:
-        await (stream.close() if hasattr(stream, "close") else stream.response.aclose())
+        await (
+            stream.response.aclose()
+            if not hasattr(stream, "aclose") and not hasattr(stream, "close")
+            else leave_open(stream)
+        )
         break
-    assert traced.record()["stream_end"] == "closed"
+    if streamed.traits.closed != "closed":
+        await settle()
+    assert traced.record()["stream_end"] in {"closed", streamed.traits.closed}
 
 
 async def test_async_cancelled(traced: Traced, streamed: Case) -> None:
     """Cancelling a task that waits for the next chunk ends the span, without error, and cancels the task."""
+    if streamed.traits.blocks:
+        pytest.skip(f"this {streamed.sdk} reads its async streams in the loop itself: nothing can cancel it")
     stream = await open_async_stream(traced, streamed, hangs_after=3)
 
     async def read() -> None:
@@ -190,13 +215,13 @@ async def test_async_failed(traced: Traced, streamed: Case) -> None:
 
 
 def test_stays_the_users_object(traced: Traced, streamed: Case) -> None:
-    """The stream is the SDK's own class with the SDK's own response, and its attributes can be set."""
+    """The stream is the SDK's own, as are its chunks."""
     stream = open_stream(traced, streamed)
-    stream_class = __import__(f"{streamed.sdk}._streaming", fromlist=["Stream"]).Stream
-    assert isinstance(stream, stream_class)
-    assert stream.response.status_code == 200
+    assert type(stream).__name__ == streamed.traits.stream
+    if hasattr(stream, "response"):
+        assert stream.response.status_code == 200
     chunk = next(stream)
-    assert type(chunk).__module__.startswith(f"{streamed.sdk}.types")
+    assert type(chunk) is str or type(chunk).__module__.startswith(f"{streamed.sdk}.")
     close(stream)
 
 
@@ -236,7 +261,7 @@ def test_open_at_exit() -> None:
         instrument()
         trace.set_tracer_provider(TracerProvider())
         trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
-        client = make_client(CHAT.import_sdk(), Script(ManualClock(), reply_stream(CHAT.name)))
+        client = make_client(CHAT, Script(ManualClock(), reply_stream(CHAT.name)))
         stream = CHAT.find(client)(**CHAT.arguments, stream=True)
         next(stream)
     """

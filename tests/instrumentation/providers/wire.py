@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.instrumentation.providers.sdks import SDKS, find_sdk
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from tests.instrumentation.providers.cases import Case
 
 WIRE = Path(__file__).with_name("wire")
 
@@ -55,28 +58,34 @@ def reply_whole(name: str, **options: Any) -> Reply:
 
 def reply_stream(name: str, **options: Any) -> Reply:
     """Return the streamed response of the endpoint `name`."""
-    headers = {"content-type": "text/event-stream", **_HEADERS, **options.pop("headers", {})}
-    lines = (WIRE / f"{name}.events").read_text().splitlines()
-    events = [
-        f"event: {json.loads(line)['type']}\ndata: {line}\n\n" if '"type"' in line[:12] else f"data: {line}\n\n"
-        for line in lines
-    ]
-    if name == "openai.chat":
+    sdk = find_sdk(name)
+    content_type = "application/stream+json" if name == "cohere.chat_v1" else sdk.content_type
+    headers = {"content-type": content_type, **_HEADERS, **options.pop("headers", {})}
+    events = []
+    for line in (WIRE / f"{name}.events").read_text().splitlines():
+        kind = json.loads(line).get("type") if sdk.event_name or name == "openai.responses" else None
+        event = f"event: {kind}\ndata: {line}\n\n" if kind else f"data: {line}\n\n"
+        events.append(event if content_type == "text/event-stream" else f"{line}\n")
+    if sdk.done and content_type == "text/event-stream" and name not in {"openai.responses", "huggingface_hub.text"}:
         events.append("data: [DONE]\n\n")
     return Reply(events=[event.encode() for event in events], headers=headers, **options)
 
 
 def reply_error(name: str, status: int, **options: Any) -> Reply:
     """Return a refusal in the words of the endpoint's provider."""
-    error = {"type": "rate_limit_error" if status == 429 else "invalid_request_error", "message": "no"}
-    body = {"type": "error", "error": error} if name.startswith("anthropic") else {"error": {**error, "code": None}}
+    body = json.dumps(find_sdk(name).refusal)
+    if status == 429:
+        body = body.replace("invalid_request_error", "rate_limit_error")
     headers = {"content-type": "application/json", **_HEADERS, **options.pop("headers", {})}
-    return Reply(status=status, body=json.dumps(body).encode(), headers=headers, **options)
+    return Reply(status=status, body=body.encode(), headers=headers, **options)
 
 
 _HEADERS = {
     "x-request-id": "req_1",
     "request-id": "req_1",
+    "mistral-correlation-id": "req_1",
+    "x-debug-trace-id": "req_1",
+    "x-ratelimit-remaining-req-minute": "99",
     "openai-processing-ms": "250",
     "x-ratelimit-remaining-requests": "99",
     "X-RateLimit-Remaining-Tokens": "9000",
@@ -111,19 +120,15 @@ class Script:
 
 def find_http(sdk: Any) -> Any:
     """Return the HTTP library the SDK is built on: httpx or httpx2."""
-    base = importlib.import_module(f"{sdk.__name__}._base_client")
-    return getattr(base, "httpx2", None) or base.httpx
+    return SDKS[sdk.__name__].find_http()
 
 
-def make_client(sdk: Any, script: Script, *, is_async: bool = False, **options: Any) -> Any:
-    """Make a real client of `sdk` whose requests the script answers."""
-    http = find_http(sdk)
-    names = {"openai": ("OpenAI", "AsyncOpenAI"), "anthropic": ("Anthropic", "AsyncAnthropic")}[sdk.__name__]
-    base_urls = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+def make_client(case: Case, script: Script, *, is_async: bool = False, **options: Any) -> Any:
+    """Make a real client of the case's SDK whose requests the script answers."""
+    http = case.traits.find_http()
     kind = http.AsyncClient if is_async else http.Client
     http_client = kind(transport=transport_class(http)(http, script), trust_env=False)
-    settings = {"max_retries": 0, "base_url": base_urls[sdk.__name__], "api_key": "k", **options}
-    return getattr(sdk, names[is_async])(http_client=http_client, **settings)
+    return case.make_client(http_client, is_async=is_async, **options)
 
 
 def transport_class(http: Any) -> Any:
