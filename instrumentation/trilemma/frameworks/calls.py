@@ -17,7 +17,7 @@ from opentelemetry import context as otel_context
 
 from trilemma import guard
 from trilemma.chunks import Chunks
-from trilemma.dropped import end_dropped
+from trilemma.dropped import end_dropped, track
 from trilemma.engine import Call, CompiledEndpoint, Engine, Target
 from trilemma.providers.spec import Endpoint, Provider
 
@@ -123,6 +123,7 @@ class ModelCall:
     def leave_unread(self) -> None:
         """Stay open until a stream is read; the calls around it end before that, and become none."""
         self.is_unread = True
+        track(self)
         if self._outer is not None:
             self._outer.cover()
 
@@ -218,7 +219,11 @@ class _Made:
     async def _await(self, result: Coroutine[Any, Any, Any], call: ModelCall) -> Any:
         call.ended = False
         with self:
-            return self.note(await result)
+            try:
+                return self.note(await result)
+            except Exception:
+                call.ended = True  # the coroutine function around knows better what failed
+                raise
 
     def __enter__(self) -> Self:
         self._token = None if self._call is None else self._call.enter()

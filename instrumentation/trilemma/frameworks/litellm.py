@@ -8,12 +8,15 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+from opentelemetry.context import attach, get_current
+
 from trilemma import guard
 from trilemma.engine import Engine, Target
 from trilemma.frameworks.calls import ModelCall, Step, Targets, make_call, watch
 from trilemma.patching import Patches
 from trilemma.providers.openai import PROVIDER as OPENAI
 from trilemma.providers.spec import Endpoint, Table
+from trilemma.task import leave
 
 __all__ = ["patch"]
 
@@ -103,6 +106,7 @@ def patch(module: ModuleType, engine: Engine, patches: Patches) -> None:
             patches.wrap(stream, "__next__", _next)
         if hasattr(stream, "__anext__"):
             patches.wrap(stream, "__anext__", _anext)
+    patches.wrap(import_module("litellm.router"), "run_async_function", _carry_context)
 
 
 def _start(
@@ -172,6 +176,24 @@ def _anext(original: Callable[..., Any]) -> Callable[..., Any]:
         return chunk
 
     return __anext__
+
+
+def _carry_context(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the task and span of a sync router along into the thread where it runs its async one."""
+
+    def run_async_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        context = get_current()
+
+        async def carried(*args: Any, **kwargs: Any) -> Any:
+            token = attach(context)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                leave(token)
+
+        return original(carried, *args, **kwargs)
+
+    return run_async_function
 
 
 @guard.guarded

@@ -80,4 +80,3 @@ class _Listener:
     def _start(self, key: str, opening: Opening) -> None:
         container = self._open[key] = open_container(lambda: opening)
         container.enter()
-

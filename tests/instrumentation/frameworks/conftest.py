@@ -48,6 +48,12 @@ NEEDS = {
 collect_ignore = [file for file, package in NEEDS.items() if find_spec(package) is None]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let frameworks leave their clients open: they close them late or never."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed:ResourceWarning")
+    config.addinivalue_line("filterwarnings", "ignore:Unclosed:ResourceWarning")
+
+
 Record: TypeAlias = "Callable[[str, dict[str, int]], None]"
 """From a name and the calls of each step to nothing, or a failure."""
 

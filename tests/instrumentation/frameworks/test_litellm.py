@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import time
 from typing import TYPE_CHECKING, Any
 
 import litellm
 import pytest
 from litellm import acompletion, completion  # as apps do, before the instrumentation is on
+from litellm.caching import caching_handler
 from litellm.caching.caching import Cache
 from trilemma import task
+from trilemma.dropped import end_late
 from trilemma.instrumentation import uninstrument
 
 if TYPE_CHECKING:
@@ -100,6 +104,12 @@ def test_stream_left_early(traced: Traced, provider: FakeProvider, model: str) -
     stream = completion(**arguments(provider, model, stream=True))
     next(iter(stream))
     del stream
+    for _ in range(100):  # LiteLLM's streams are cycles, and its logging thread holds them for a while
+        gc.collect()
+        end_late()
+        if traced.spans():
+            break
+        time.sleep(0.02)
     assert found(traced)["trilemma.response.stream_end"] in {"abandoned", "closed"}
     assert traced.tree() == [MODELS[model]]
 
@@ -119,18 +129,17 @@ async def test_failure(traced: Traced, provider: FakeProvider, model: str) -> No
     assert len(traced.spans()) == 2
 
 
-@pytest.mark.parametrize("model", MODELS)
-async def test_retries(traced: Traced, provider: FakeProvider, model: str) -> None:
-    """Each of LiteLLM's retries is a call of its own."""
+async def test_retries(traced: Traced, provider: FakeProvider) -> None:
+    """Each of LiteLLM's retries is a call of its own; those that it has an SDK make are attempts of one."""
     for call in (completion, acompletion):
         provider.refusals = 1
-        result = call(**arguments(provider, model, num_retries=2))
+        result = call(**arguments(provider, ANTHROPIC, num_retries=2))
         await result if asyncio.iscoroutine(result) else None
-        first, second = traced.tree()
-        assert first.startswith(f"{MODELS[model]} !")
-        assert second == MODELS[model]
+        assert traced.tree() == [f"{MODELS[ANTHROPIC]} !RateLimitError", MODELS[ANTHROPIC]]
         traced.exporter.clear()
-    assert len(provider.ledger) == 4
+    provider.refusals = 1
+    completion(**arguments(provider, OPENAI, num_retries=2))
+    assert len(traced.spans()) + found(traced)["http.request.resend_count"] == 2
 
 
 async def test_router(traced: Traced, provider: FakeProvider) -> None:
@@ -186,8 +195,10 @@ async def test_other_endpoints(traced: Traced, provider: FakeProvider) -> None:
     assert len(traced.spans()) == 10
 
 
-def test_cache(traced: Traced, provider: FakeProvider) -> None:
+def test_cache(traced: Traced, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """What LiteLLM's cache answers, or a mock, is no call."""
+    # A question about pass-through streams, for which this LiteLLM wants its proxy installed.
+    monkeypatch.setattr(caching_handler, "_should_defer_streaming_cache_hit_callbacks", lambda **_: False)
     litellm.cache = Cache()
     for _ in range(2):
         completion(**arguments(provider, ANTHROPIC, caching=True))
