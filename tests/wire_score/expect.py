@@ -147,6 +147,8 @@ def _must_have_cost(record: Record, expected: Mapping[str, Any]) -> bool:
     body = record["request_body"] if isinstance(record["request_body"], dict) else {}
     if (body.get("performanceConfig") or {}).get("latency") == "optimized":
         return False  # Bedrock's other tier, which the table does not have
+    if str((record["expected"].get("usage_raw") or {}).get("trafficType")).startswith("ON_DEMAND_"):
+        return False  # Vertex AI's other tiers: flex and priority
     return any(
         is_priced(record["url"], model) for model in (expected["response_model"], expected["request_model"]) if model
     )

@@ -67,12 +67,13 @@ def sum_of(*names: str) -> Callable[[dict[str, Any]], int | None]:
 
 
 def tokens_of(modality: str, *places: str) -> Callable[[dict[str, Any]], int | None]:
-    """Return a source of the tokens of one modality."""
+    """Return a source of the tokens of one modality; a document is read, and billed, as images of its pages."""
 
     def find(body: dict[str, Any]) -> int | None:
         usage = body.get("usageMetadata") or body["usage"]
-        each = [item for place in places for item in usage.get(place) or () if item["modality"].upper() == modality]
-        return sum(item.get("tokenCount") or item["tokens"] for item in each) or None
+        each = [item for place in places for item in usage.get(place) or ()]
+        found = [item for item in each if item["modality"].upper().replace("DOCUMENT", "IMAGE") == modality]
+        return sum(item.get("tokenCount") or item["tokens"] for item in found) or None
 
     return find
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import operator
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from tests.wire_score.drivers.httpx_sdk import remember_client
+from tests.instrumentation.providers.google_client import takes_httpx, use_requests
+from tests.wire_score.drivers.httpx_sdk import make_http_client, remember_client
 from tests.wire_score.outcome import NotDrivenError, Outcome, ask
-from tests.wire_score.transport import make_transport
 
 if TYPE_CHECKING:
     from tests.wire_score.corpus import Record
@@ -86,7 +87,7 @@ def _find_method(project: str, rest: str, record: Record) -> tuple[str, dict[str
     body, query = record["request_body"], parse_qs(urlsplit(record["url"]).query)
     # An SDK that gets a null in place of an object says so in its log.
     sent = {key: value for key, value in body.items() if value is not None} if isinstance(body, dict) else None
-    exact = {} if sent is None else {"http_options": {"extra_body": sent}}
+    exact = {} if sent is None else {"http_options": {"extra_body": sent}} if takes_httpx() else {"http_options": {}}
     model = _MODEL.fullmatch(rest)
     if model is not None and model["verb"] in _OF_MODELS and exact:
         name, content = _OF_MODELS[model["verb"]]
@@ -108,8 +109,15 @@ def _find_method(project: str, rest: str, record: Record) -> tuple[str, dict[str
 def _make(base: str, version: str, is_vertex: bool, is_async: bool) -> tuple[Any, Any]:
     from google import genai
 
-    transport = make_transport(httpx2)
-    kind = httpx2.AsyncClient if is_async else httpx2.Client
-    http_client = {"httpx_async_client" if is_async else "httpx_client": kind(transport=transport, trust_env=False)}
-    options = {"base_url": base, "api_version": version, **http_client}
+    http_client, transport = _make_http(is_async=is_async and takes_httpx())
+    options: dict[str, Any] = {"base_url": base, "api_version": version}
+    if takes_httpx():
+        options["httpx_async_client" if is_async else "httpx_client"] = http_client
+    else:
+        use_requests(http_client)
     return genai.Client(api_key="k", vertexai=is_vertex, http_options=options), transport
+
+
+@cache  # one for all clients, as the oldest SDK has one place for all
+def _make_http(*, is_async: bool) -> tuple[Any, Any]:
+    return make_http_client(httpx2, is_async=is_async)
