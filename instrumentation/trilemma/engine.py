@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from trilemma import guard
 from trilemma.chunks import Chunks
@@ -29,7 +29,7 @@ from trilemma.record import Reader, compile_reader
 from trilemma.registry import fields
 from trilemma.span_attributes import write_attributes
 from trilemma.task import task_attributes
-from trilemma.telemetry import get_tracer
+from trilemma.telemetry import start_call_span
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -54,7 +54,7 @@ _MAX_STATUS_MESSAGE = 256
 
 def is_suppressed(context: otel_context.Context) -> bool:
     """Tell whether instrumentation is switched off in `context`."""
-    return any(context.get(key) for key in _SUPPRESS_KEYS)
+    return bool(context.get(_SUPPRESS_KEYS[0]) or context.get(_SUPPRESS_KEYS[1]))
 
 
 class Clock(NamedTuple):
@@ -126,7 +126,7 @@ class Engine:
         target.endpoint.read_request(request, record)
         if streamed:
             record["stream"] = True
-        call = Call(self, target, record, task_attributes(context) if context else {}, started)
+        call = Call(self, target, record, context, started)
         if self.note_open is not None:
             self.note_open(call)
         return call
@@ -139,6 +139,7 @@ class Call:
         "__weakref__",
         "attempts",
         "body",
+        "can_wait",
         "chunks",
         "clock_s",
         "ended",
@@ -166,7 +167,7 @@ class Call:
         engine: Engine,
         target: Target,
         record: dict[str, Any],
-        task: Mapping[str, str],
+        context: otel_context.Context,
         started: tuple[int, float] | None = None,
     ) -> None:
         self.ended = True  # until there is a span to end
@@ -175,6 +176,7 @@ class Call:
         self.record = record
         self.body: dict[str, Any] = {}
         self.is_raw = self.is_unread = False
+        self.can_wait = False  # whether `body` may be read later: nobody else has it, and it is not large
         self.reader: weakref.ref[Any] | None = None
         self.headers: list[tuple[bytes, bytes]] | None = None
         self.http_status: int | None = None
@@ -191,15 +193,15 @@ class Call:
             is_text = target.endpoint.spec.is_text if engine.capture is None else None
             self.chunks = Chunks(fold, is_text, self.clock_s, keep_gaps=self.has_metrics)
         # Only what a sampler may want is set now; all else in one go at the end.
-        attributes = {**target.attributes, **task}
+        attributes = target.attributes.copy()
+        if context:
+            attributes.update(task_attributes(context))
         name = target.endpoint.spec.operation
         if (model := record.get("request_model")) is not None:
             attributes[_ATTRIBUTES["request_model"]] = model
             name = f"{name} {model}"
         self.started_ns, self.started_s = started or (engine.clock.wall_ns(), self.clock_s())
-        self.span = get_tracer().start_span(
-            name, kind=SpanKind.CLIENT, attributes=attributes, start_time=self.started_ns
-        )
+        self.span = start_call_span(name, attributes, self.started_ns, context)
         self.ended = False
 
     def __del__(self) -> None:
@@ -230,9 +232,10 @@ class Call:
         self.note_request(response.request)
 
     def note_request(self, request: Any) -> None:
-        """Take what is wanted of an HTTP request of httpx: its body."""
-        if self.request_hash is None and (content := getattr(request, "_content", None)):
-            self.note_content(content)
+        """Take what is wanted of an HTTP request of httpx or requests: its body."""
+        content = getattr(request, "_content", None) or getattr(request, "body", None)
+        if self.request_hash is None and content and isinstance(content, (bytes, str)):
+            self.note_content(content if isinstance(content, bytes) else content.encode())
 
     def note_content(self, content: bytes) -> None:
         """Hash the request body as it was sent; equal bodies have equal hashes, in every process."""
@@ -300,12 +303,18 @@ class Call:
             return
         self.ended = True
         end_s = self.clock_s()
+        if self.can_wait and error is None and self._end_late(end_s):
+            return
         try:
             if stream_end == "abandoned" and self.chunks is not None and self.chunks.count:
                 end_s = self.chunks.last_s
             if self.span.is_recording() or self.has_metrics:
                 self._read(stream_end, error)
-                attributes = self._set_attributes(error)
+                attributes = self._list_attributes()
+                write_attributes(self.span, attributes)
+                if "error_type" in self.record:
+                    described = _describe(error) if error else self.record["error_type"]
+                    self.span.set_status(Status(StatusCode.ERROR, described))
                 if self.engine.capture is not None:
                     self._capture(self.engine.capture, attributes, end_s)
                 if self.has_metrics:
@@ -321,6 +330,36 @@ class Call:
             except Exception:  # noqa: BLE001  # a span processor's bug, which is not the user's call's either
                 guard.caught("end of span")
 
+    def read_late(self) -> tuple[dict[str, Any], str | None]:
+        """Read the response of a call that has ended, and forget it; return attributes and the failure, if it was one.
+
+        Called once, when someone asks the span for it (trilemma.late_span).
+        """
+        attributes: dict[str, Any] = {}
+        record = self.record
+        try:
+            self._read(None, None)
+            attributes = self._list_attributes()
+        except Exception:  # noqa: BLE001  # the guard
+            guard.caught("read_late")
+        self.body, self.record, self.headers = {}, {}, None
+        return attributes, record.get("error_type")
+
+    def _end_late(self, end_s: float) -> bool:
+        """End the span before the response is read, where nothing else needs that; return whether it was possible."""
+        is_plain = self.chunks is None and not self.attempts and self.failure is None
+        end_late = getattr(self.span, "end_late", None)
+        if end_late is None or not is_plain or self.has_metrics or self.engine.capture is not None:
+            return False
+        span, self.span = self.span, trace.INVALID_SPAN  # which holds the call from now on
+        try:
+            if end_late(self.wall_ns(end_s), self):
+                return True
+        except Exception:  # noqa: BLE001  # the guard
+            guard.caught("end_late")
+        self.span = span
+        return False
+
     def wall_ns(self, at_s: float) -> int:
         """Return a moment of the monotonic clock as wall time (ns): a clock set in between changes no duration."""
         return self.started_ns + round((at_s - self.started_s) * 1e9)
@@ -334,15 +373,13 @@ class Call:
             except Exception:  # noqa: BLE001  # one step's bug costs that step
                 guard.caught(step.__name__)
 
-    def _set_attributes(self, error: BaseException | None) -> dict[str, Any]:
+    def _list_attributes(self) -> dict[str, Any]:
+        """Return what was read since the call was opened, as attributes."""
         record = self.record
         attributes = {_ATTRIBUTES[name]: value for name, value in islice(record.items(), len(self.target.record), None)}
         for name, alias in self.target.endpoint.provider.aliases.items():
             if name in record:
                 attributes[alias] = record[name]
-        write_attributes(self.span, attributes)
-        if "error_type" in record:
-            self.span.set_status(Status(StatusCode.ERROR, _describe(error) if error else record["error_type"]))
         return attributes
 
     @guard.guarded

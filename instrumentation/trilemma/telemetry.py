@@ -9,10 +9,14 @@ from opentelemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeAlias
 
     from opentelemetry._logs import Logger, LoggerProvider
+    from opentelemetry.context import Context
 
-__all__ = ["SCOPE", "find_providers", "get_logger", "get_tracer"]
+    Start: TypeAlias = Callable[[str, dict[str, Any], int, Context], trace.Span]
+
+__all__ = ["SCOPE", "find_providers", "get_logger", "get_tracer", "start_call_span"]
 
 SCOPE = "trilemma"
 
@@ -20,6 +24,7 @@ _finding = threading.RLock()
 _find_tracer_provider: Callable[[], trace.TracerProvider] | None = None
 _find_logger_provider: Callable[[], LoggerProvider] | None = None
 _tracer: trace.Tracer | None = None
+_start: Start | None = None
 _logger: Logger | None = None
 
 
@@ -28,15 +33,20 @@ def find_providers(
     logger_provider: Callable[[], LoggerProvider] | None = None,
 ) -> None:
     """Ask these functions for the providers at the first span and the first event; None: take the global one."""
-    global _find_tracer_provider, _find_logger_provider, _tracer, _logger  # noqa: PLW0603 - one choice per process
+    global _find_tracer_provider, _find_logger_provider, _tracer, _start, _logger  # noqa: PLW0603 - one per process
     with _finding:
         _find_tracer_provider, _find_logger_provider = tracer_provider, logger_provider
-        _tracer = _logger = None
+        _tracer = _start = _logger = None
 
 
 def get_tracer() -> trace.Tracer:
     """Return the tracer of trilemma's spans; it does nothing while no tracer provider is set."""
     return _tracer or _find_tracer()
+
+
+def start_call_span(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
+    """Start the span of a call in `context`; what is past its start may be written late (trilemma.late_span)."""
+    return (_start or _find_start())(name, attributes, started_ns, context)
 
 
 def get_logger() -> Logger | None:
@@ -51,6 +61,22 @@ def _find_tracer() -> trace.Tracer:
             provider = (_find_tracer_provider or trace.get_tracer_provider)()
             _tracer = provider.get_tracer(SCOPE, _read_version())
         return _tracer
+
+
+def _find_start() -> Start:
+    global _start  # noqa: PLW0603 - one choice per process
+    tracer = get_tracer()
+    tracer = getattr(tracer, "_tracer", tracer)  # of a proxy, which stands for the SDK's until a provider is set
+    if type(tracer).__module__ != "opentelemetry.sdk.trace":
+        return _start_at_once
+    from trilemma.late_span import LateTracer  # not before the app has imported the SDK
+
+    _start = LateTracer(tracer).start_span  # type: ignore[arg-type]
+    return _start
+
+
+def _start_at_once(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
+    return get_tracer().start_span(name, context, trace.SpanKind.CLIENT, attributes, start_time=started_ns)
 
 
 def _find_logger() -> Logger | None:

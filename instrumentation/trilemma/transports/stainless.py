@@ -29,6 +29,7 @@ __all__ = ["patch"]
 
 _CALL = "_trilemma_call"
 _RAW_HEADER = "X-Stainless-Raw-Response"
+_MAX_WAITING_BYTES = 32 * 1024  # of a response that is read later than at the end of its call
 _MAX_ROUTES = 64  # remembered per client; further paths, which hold ids, are looked up each time
 
 
@@ -131,6 +132,13 @@ def _process_response_data(original: Callable[..., Any]) -> Callable[..., Any]:
         call = getattr(response, _CALL, None)
         if call is not None and call.chunks is None:
             call.body = data
+            # A model is built of it, and what is read of it is not shared. As another type the user may get it itself.
+            content = getattr(response, "_content", b"")
+            call.can_wait = (
+                type(cast_to).__name__ == "ModelMetaclass"
+                and len(content) <= _MAX_WAITING_BYTES
+                and not call.target.endpoint.spec.tells_of_other_work(data)
+            )
         return original(self, data=data, cast_to=cast_to, response=response)
 
     return _process_response_data
