@@ -61,6 +61,12 @@ class Endpoint:
     batch: "Batch | None" = None
     deferred: "Deferred | None" = None
 
+    def tells_of_other_work(self, body: Any) -> bool:
+        """Tell whether a response is about work that no request did: it is read in the call, which has the task."""
+        if self.batch is not None or self.deferred is None or type(body) is not dict:
+            return self.batch is not None
+        return self.deferred.start(body) is not None or self.deferred.choose(body, body, "") is not None
+
 
 @dataclass(frozen=True)
 class Batch:

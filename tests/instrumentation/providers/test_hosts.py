@@ -14,8 +14,8 @@ from trilemma.providers import hosts
 from trilemma.providers.hosts import find_price_id, name_server
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES
-from tests.instrumentation.providers.corpus import load_replay
 from tests.instrumentation.providers.wire import reply_whole
+from tests.wire_score.corpus import load_records
 
 if TYPE_CHECKING:
     from tests.instrumentation.providers.conftest import Traced
@@ -87,7 +87,7 @@ def test_a_name_is_of_the_conventions_and_a_price_id_of_the_table() -> None:
 @pytest.mark.shared
 def test_recorded_hosts(shared: Path) -> None:
     """Every host of the recorded traffic has its provider's name, but those that only their operator knows."""
-    records = load_replay(shared).Corpus.load(str(shared / "data/wire/dev.jsonl.gz")).records
+    records = load_records(shared / "data/wire/dev.jsonl.gz")
     seen, wrong = Counter[str](), set()
     for record in records:
         url, provider = urlsplit(record["url"]), record["provider"]
