@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+FRAMEWORKS := .venv-frameworks
+FRAMEWORK_TESTS := tests/instrumentation/frameworks
 UV := $(BIN)/uv pip install --quiet
 
 .DEFAULT_GOAL := help
@@ -24,7 +26,14 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 $(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.installed
 	@echo "==> creating $(OLDEST) with the oldest provider SDKs that trilemma supports"
 	@$(PYTHON) -m venv $(OLDEST)
-	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic groq together mistralai cohere ollama huggingface-hub httpx pytest pytest-asyncio pytest-randomly pytest-timeout
+	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic groq together mistralai cohere ollama huggingface-hub google-genai boto3 aiobotocore httpx pytest pytest-asyncio pytest-randomly pytest-timeout
+	@touch $@
+
+# Frameworks want other versions of SDKs than the newest, and not all the same: two environments, each pinned whole.
+$(FRAMEWORKS)/.installed $(FRAMEWORKS)-openai2/.installed: .venv-%/.installed: tests/constraints-%.txt pyproject.toml $(VENV)/.installed
+	@echo "==> creating .venv-$* with the frameworks whose agents and tools trilemma sees"
+	@$(PYTHON) -m venv .venv-$*
+	@$(UV) --python .venv-$*/bin/python --requirement tests/constraints-$*.txt --editable .
 	@touch $@
 
 # The notebooks are tested in a real browser. Where there is none and we may not install it, that test is skipped; in CI
@@ -41,11 +50,14 @@ $(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.insta
 demo: $(VENV)/.installed ## Run a small LLM app, trace it, store it, and print what to change
 	@$(BIN)/python -m tests.demo
 
-test: $(VENV)/.installed $(OLDEST)/.installed .cache/.chromium lint ## Set up everything and pass all tests
+test: $(VENV)/.installed $(OLDEST)/.installed $(FRAMEWORKS)/.installed $(FRAMEWORKS)-openai2/.installed .cache/.chromium lint ## Set up everything and pass all tests
 	@echo "==> tests, newest provider SDKs"
 	@$(BIN)/python -m pytest
 	@echo "==> provider tests, oldest provider SDKs"
 	@$(OLDEST)/bin/python -m pytest tests/instrumentation/providers
+	@echo "==> framework tests, with openai 3 and with openai 2"
+	@$(FRAMEWORKS)/bin/python -m pytest tests/instrumentation/providers/bedrock $(addprefix $(FRAMEWORK_TESTS)/test_,langchain.py mcp.py openai_agents.py pydantic_ai.py)
+	@$(FRAMEWORKS)-openai2/bin/python -m pytest $(addprefix $(FRAMEWORK_TESTS)/test_,litellm.py llama_index.py)
 
 lint: $(VENV)/.installed ## Check style, format and types
 	@echo "==> ruff, mypy"
@@ -66,4 +78,4 @@ collector: $(VENV)/.installed ## Build the OpenTelemetry Collector with the offi
 	@$(BIN)/python -m trilemma_collector.build
 
 clean: ## Remove what the commands above made
-	rm -rf $(VENV) $(OLDEST) .cache .mypy_cache .ruff_cache .pytest_cache build dist .trilemma/demo trilemma-report.html
+	rm -rf $(VENV) $(OLDEST) $(FRAMEWORKS) $(FRAMEWORKS)-openai2 .cache .mypy_cache .ruff_cache .pytest_cache build dist .trilemma/demo trilemma-report.html

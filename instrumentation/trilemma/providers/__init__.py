@@ -24,10 +24,13 @@ PROVIDERS = {
 ALSO_IMPORTED_AS = {"mistralai": ("mistralai.client",)}
 
 # The oldest and the newest release of each SDK that the provider tests pass on (tests/constraints-oldest.txt and
-# tests/constraints.txt). The oldest openai is the first with the choke point that is patched; the oldest anthropic is
-# the first with a stable Messages API.
+# tests/constraints.txt; aiobotocore holds botocore back, so that its newest is in tests/constraints-frameworks.txt).
+# The oldest openai is the first with the choke point that is patched; the oldest anthropic is the first with a stable
+# Messages API; the oldest botocore is the first with Bedrock, the oldest aiobotocore the first that takes it.
 VERSIONS = {
+    "aiobotocore": ("2.7.0", "2.25.1"),
     "anthropic": ("0.16.0", "2.12.0"),
+    "botocore": ("1.31.57", "1.44.5"),
     "cohere": ("5.0.0", "7.3.1"),
     "google.genai": ("1.0.0", "3.4.0"),
     "groq": ("0.4.0", "1.7.0"),

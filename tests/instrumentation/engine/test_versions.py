@@ -12,6 +12,10 @@ from trilemma.providers import PROVIDERS, VERSIONS
 ROOT = Path(__file__).parents[3]
 
 
+# aiobotocore holds botocore back: its newest is tested among the frameworks.
+NEWEST = {"aiobotocore": "constraints-frameworks.txt"}
+
+
 def read_pin(name: str, sdk: str) -> str:
     """Return the version that a constraints file pins."""
     package = sdk.replace("_", "-").replace(".", "-")
@@ -23,7 +27,7 @@ def read_pin(name: str, sdk: str) -> str:
 @pytest.mark.parametrize("sdk", PROVIDERS)
 def test_pins(sdk: str) -> None:
     """What is stated as oldest and newest is what is tested."""
-    assert VERSIONS[sdk] == (read_pin("constraints-oldest.txt", sdk), read_pin("constraints.txt", sdk))
+    assert VERSIONS[sdk] == (read_pin("constraints-oldest.txt", sdk), read_pin(NEWEST.get(sdk, "constraints.txt"), sdk))
 
 
 @pytest.mark.parametrize("sdk", PROVIDERS)

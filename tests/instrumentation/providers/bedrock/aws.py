@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
+
 from tests.instrumentation.faults.server import Behaviour
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Aws:
         """Make one call, with a client of its own: its options are among `params`."""
         options = {name: params.pop(name) for name in ("service", "retries", "timeout_s") if name in params}
         client = await self.make_client(server.url, **options)
-        return await self.wait(getattr(client, operation)(**params))
+        return await self.wait(find_operation(client, operation)(**params))
 
     async def make_client(
         self, url: str, service: str = "bedrock-runtime", *, retries: int = 0, timeout_s: float = 5
@@ -63,11 +65,13 @@ class Aws:
         if self.is_async:
             from aiobotocore.config import AioConfig
 
+            _require(service, await self.wait(_session().get_available_services()))
             made = _session().create_client(service, config=AioConfig(**config), **options)
             return await self._clients.enter_async_context(made)
         import boto3
         from botocore.config import Config
 
+        _require(service, boto3.Session().get_available_services())
         client = boto3.client(service, config=Config(**config), **options)
         self._clients.callback(client._endpoint.http_session.close)
         return client
@@ -84,6 +88,18 @@ class Aws:
     async def read_all(self, parts: Any) -> list[Any]:
         """Return what an iterator of either kind gives."""
         return [part async for part in parts] if hasattr(parts, "__aiter__") else list(parts)
+
+
+def _require(service: str, known: list[str]) -> None:
+    if service not in known:
+        pytest.skip(f"the installed botocore has no {service}")
+
+
+def find_operation(client: Any, operation: str) -> Any:
+    """Return a client's method, where the installed SDK has it yet."""
+    if not hasattr(client, operation):
+        pytest.skip(f"the installed botocore has no {operation}")
+    return getattr(client, operation)
 
 
 @cache

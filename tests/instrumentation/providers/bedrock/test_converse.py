@@ -16,6 +16,7 @@ from tests.instrumentation.providers.bedrock.aws import (
     WIRE,
     converse_frames,
     encode_frame,
+    find_operation,
     reply_error,
     reply_events,
     reply_json,
@@ -247,7 +248,7 @@ async def test_waits_are_told(traced: Traced, aws: Aws, monkeypatch: pytest.Monk
         client = await aws.make_client(server.url, retries=1)
         monkeypatch.setattr("aiobotocore.endpoint.asyncio.sleep", sleep_async) if aws.is_async else None
         monkeypatch.setattr("botocore.endpoint.time.sleep", sleep)
-        await aws.wait(client.converse(**ASKED))
+        await aws.wait(find_operation(client, "converse")(**ASKED))
     assert len(slept) == 1
     assert traced.record()["retry_wait_s"] == 0.5
 

@@ -10,7 +10,7 @@ from opentelemetry import context
 from trilemma.instrumentation import uninstrument
 
 from tests.instrumentation.faults.server import Behaviour, FaultServer
-from tests.instrumentation.providers.bedrock.aws import encode_chunk, reply_events, reply_json
+from tests.instrumentation.providers.bedrock.aws import encode_chunk, find_operation, reply_events, reply_json
 from tests.instrumentation.providers.bedrock.test_converse import ASKED, RESPONSE
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ async def test_calls_on_behalf_of_a_call(traced: Traced, aws: Aws) -> None:
                 tables.list_tables()
 
         client.meta.events.register("before-send.*.*", ask_async if aws.is_async else ask)
-        await aws.wait(client.converse(**ASKED))
+        await aws.wait(find_operation(client, "converse")(**ASKED))
     record = traced.record()
     assert (record["http_status"], record["input_tokens"], record["retry_count"]) == (200, 1120, None)
 
