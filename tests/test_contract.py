@@ -61,6 +61,22 @@ def test_every_evaluation_concept_is_a_column(store: Store) -> None:
     assert {field.name: columns.get(field.name) for field in wanted} == {field.name: field.column for field in wanted}
 
 
+def test_every_decision_concept_is_a_column(store: Store) -> None:
+    """`decisions` has each concept of a decision, `task_terms` of a task's terms, by its name and of its type."""
+    for view, where in (("decisions", ("decision",)), ("task_terms", ("task terms",))):
+        columns, wanted = list_columns(store, view), span_fields(where)
+        assert wanted
+        assert {field.name: columns.get(field.name) for field in wanted} == {
+            field.name: field.column for field in wanted
+        }, view
+
+
+def test_decisions_are_read_by_their_attributes() -> None:
+    """The migration reads each concept of a decision, of its marks and of a task's terms by its attribute."""
+    for field in span_fields(("decision", "task terms", "mark event")):
+        assert f"['{field.attribute}']" in MIGRATIONS, field.name
+
+
 @pytest.mark.parametrize("field", span_fields(CALL), ids=lambda field: field.name)
 def test_migrations_read_the_attribute_and_its_aliases(field: Field) -> None:
     """The migration reads a concept from just the attributes that the registry names, in their order."""

@@ -29,6 +29,16 @@ VIEWS = {
     "content": "Each distinct part of a prompt or an answer, by its hash; filled only when content is switched on.",
     "calls_hourly": "Calls of an hour by task, model, prompt and variant, with latency sketches.",
     "calls_daily": "The same of a day (UTC).",
+    "decisions": "One row per decision, of any kind, with the last that was learned of it.",
+    "variants": "`decisions` of experiments: who got which variant, with which probability.",
+    "prompts": "`decisions` on prompts: which version was used.",
+    "context_blocks": "One row per block of a context: kept or dropped, and whether it was of use.",
+    "guardrails": "`decisions` of guardrails: verdict, and whether it was right.",
+    "routes": "`decisions` on routes.",
+    "fallback_attempts": "`decisions` of fallbacks: one row per option tried.",
+    "cache_lookups": "`decisions` of caches: hit or miss, and what was saved.",
+    "decision_marks": "Every mark ever given of a decision or a block; `decisions` has the last one.",
+    "task_terms": "What a task may cost, how long it may take, whom it is for.",
 }
 
 # Columns that are not concepts of the registry, or mean something else in a view than on a call.
@@ -76,13 +86,30 @@ OWN = {
     "link_attributes": "Attributes of the links.",
     "received_at": "When the row arrived.",
     "category": "call, task or span.",
+    "mark": "What was learned of it later: right, wrong, used or unused; '' for nothing yet.",
+    "marked_at": "When that was learned.",
+    "experiment": "Name of the experiment.",
+    "variants": "Its variants.",
+    "context": "Name of the context.",
+    "source": "Where the block is from.",
+    "fingerprint": "Fingerprint of its text.",
+    "tokens": "Its tokens; NULL where unknown.",
+    "score": "Its score; NULL where unknown.",
+    "is_kept": "Whether it went into the prompt.",
+    "guardrail": "Name of the guardrail.",
+    "verdict": "passed, changed or blocked.",
+    "route": "Name of the route.",
+    "fallback": "Name of the fallback.",
+    "cache": "Name of the cache.",
+    "is_hit": "Whether an answer was found.",
 }
 
 
 def fill(readme: str, store: Store) -> str:
     """Return the README with its generated sections as the store's views and the question files now are."""
     tables = "\n".join(_describe_view(store, name, text) for name, text in VIEWS.items())
-    return _put(_put(readme, "columns", tables), "questions", _write_questions())
+    filled = _put(_put(readme, "columns", tables), "questions", _write_questions("questions"))
+    return _put(filled, "decisions", _write_questions("questions/decisions"))
 
 
 def list_columns(store: Store, view: str) -> dict[str, str]:
@@ -101,14 +128,14 @@ def _describe_view(store: Store, view: str, text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_questions() -> str:
+def _write_questions(folder: str) -> str:
     parts = []
-    for number, path in enumerate(sorted((FOLDER / "questions").glob("*.sql")), 1):
+    for number, path in enumerate(sorted((FOLDER / folder).glob("*.sql")), 1):
         sql = path.read_text(encoding="utf-8")
         question = re.search(r"^-- question: (.*)$", sql, flags=re.MULTILINE)
         assert question is not None, path
         body = re.sub(r"^--.*\n", "", sql, flags=re.MULTILINE)
-        parts.append(f"\n{number}. **{question[1]}** `questions/{path.name}`\n\n```sql\n{body}```\n")
+        parts.append(f"\n{number}. **{question[1]}** `{folder}/{path.name}`\n\n```sql\n{body}```\n")
     return "".join(parts)
 
 

@@ -10,8 +10,17 @@ import trilemma.registry
 from trilemma.registry import attribute, fields
 
 FIELDS = list(fields().values())
-TYPES = {"string", "string[]", "int", "double", "boolean", "json"}
-PLACES = {"call", "task", "task and beneath", "task or outcome event", "evaluation event"}
+TYPES = {"string", "string[]", "int", "int[]", "double", "double[]", "boolean", "boolean[]", "json"}
+PLACES = {
+    "call",
+    "task",
+    "task and beneath",
+    "task or outcome event",
+    "task terms",
+    "evaluation event",
+    "decision",
+    "mark event",
+}
 
 
 def test_every_name_is_one_concept() -> None:
@@ -39,6 +48,9 @@ def test_columns_fit_their_types() -> None:
     kinds = {
         "string": "String",
         "string[]": "Array(",
+        "int[]": "Array(Int",
+        "double[]": "Array(Float",
+        "boolean[]": "Array(Bool",
         "int": "Nullable(UInt",
         "double": "Nullable(Float",
         "boolean": "Bool",

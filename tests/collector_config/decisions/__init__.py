@@ -1,0 +1,1 @@
+"""Hold that every decision an app makes is a row, exactly once, with what became of it."""
