@@ -105,6 +105,7 @@ def test_logged_once(quiet: Traced, monkeypatch: pytest.MonkeyPatch, caplog: pyt
     with caplog.at_level(logging.ERROR, logger="trilemma"):
         for _ in range(3):
             CHAT.find(client)(**CHAT.arguments)
+        assert [len(span.attributes or ()) > 1 for span in quiet.spans()] == [True] * 3, "read when it is looked at"
     [entry] = caplog.records
     assert "read_body" in entry.getMessage()
     assert entry.exc_info
