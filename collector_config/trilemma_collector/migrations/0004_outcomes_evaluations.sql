@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS {database}.stored_evaluations
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(evaluated_at)
 PRIMARY KEY (evaluation_name, evaluated_at)
-ORDER BY (evaluation_name, evaluated_at, trace_id, span_id, task_id, label);
+ORDER BY (evaluation_name, evaluated_at, trace_id, span_id, task_id, label, attributes['trilemma.context.block.id']);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_stored_outcomes TO {database}.stored_outcomes AS
 WITH LogAttributes AS a

@@ -123,6 +123,16 @@ def test_any_order_and_repetition(store: Store, facts: list[Fact], data: st.Data
     assert shuffled.read() == plain.read()
 
 
+def test_blocks_marked_at_once(store: Store) -> None:
+    """Two blocks marked alike at the same moment are two facts."""
+    told = Told(store)
+    told.tell_spans()
+    for block in ("policy", "blog", "policy"):
+        attributes = {"gen_ai.evaluation.name": "trilemma.decision", "gen_ai.evaluation.score.label": "used"}
+        told.tell(("gen_ai.evaluation.result", 1, {**attributes, "trilemma.context.block.id": block}))
+    assert told.read()[2] == [{"block_id": "blog", "mark": "used"}, {"block_id": "policy", "mark": "used"}]
+
+
 def test_the_last_by_time_counts(store: Store) -> None:
     """Not the last to arrive: a mark of an earlier time changes nothing."""
     told = Told(store)

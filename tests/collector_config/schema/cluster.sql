@@ -204,7 +204,7 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{rep
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (task_name, started_at)
 ORDER BY (task_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 16777216;
+SETTINGS min_bytes_for_wide_part = 16777216, merge_selector_base = 16;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls ON CLUSTER 'main' AS trilemma.stored_calls_local
 ENGINE = Distributed('main', 'trilemma', 'stored_calls_local', cityHash64(trace_id));
@@ -276,7 +276,7 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{rep
 PARTITION BY toYYYYMM(started_at)
 PRIMARY KEY (service_name, started_at)
 ORDER BY (service_name, started_at, trace_id, span_id)
-SETTINGS min_bytes_for_wide_part = 16777216;
+SETTINGS min_bytes_for_wide_part = 16777216, merge_selector_base = 16;
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_spans ON CLUSTER 'main' AS trilemma.stored_spans_local
 ENGINE = Distributed('main', 'trilemma', 'stored_spans_local', cityHash64(trace_id));
@@ -513,7 +513,7 @@ SELECT
     event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM trilemma.stored_spans FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', '0a8f481da1c3e09d');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', 'b8f9698dddfc09dd');
 
 -- 0003_content
 CREATE TABLE IF NOT EXISTS trilemma.stored_content_local ON CLUSTER 'main'
@@ -596,7 +596,7 @@ CREATE TABLE IF NOT EXISTS trilemma.stored_evaluations_local ON CLUSTER 'main'
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
 PARTITION BY toYYYYMM(evaluated_at)
 PRIMARY KEY (evaluation_name, evaluated_at)
-ORDER BY (evaluation_name, evaluated_at, trace_id, span_id, task_id, label);
+ORDER BY (evaluation_name, evaluated_at, trace_id, span_id, task_id, label, attributes['trilemma.context.block.id']);
 
 CREATE TABLE IF NOT EXISTS trilemma.stored_evaluations ON CLUSTER 'main' AS trilemma.stored_evaluations_local
 ENGINE = Distributed('main', 'trilemma', 'stored_evaluations_local', cityHash64(trace_id));
@@ -653,7 +653,7 @@ SELECT
     attributes
 FROM trilemma.stored_evaluations FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (4, '0004_outcomes_evaluations', 'c82f1f60355beabf');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (4, '0004_outcomes_evaluations', '24e68b68fe2b3928');
 
 -- 0005_calls
 CREATE TABLE IF NOT EXISTS trilemma.settle_marks ON CLUSTER 'main'
