@@ -6,6 +6,8 @@ from trilemma.providers.gemini_content import CONTENT, EMBED, EMBEDDED, GENERATE
 from trilemma.providers.gemini_interactions import INTERACTIONS
 from trilemma.providers.spec import Endpoint, Hook, Provider, Table
 
+STREAMED: Table = {**GENERATED, "error_type": "error.status"}  # a chunk may be an error, under status 200
+
 
 def _name_model(body: dict[str, Any]) -> str:
     """Name a model as it is, a tuned one or an endpoint with what it is."""
@@ -13,7 +15,10 @@ def _name_model(body: dict[str, Any]) -> str:
 
 
 def _asks_no_image(body: dict[str, Any]) -> bool:
-    return "prompt" not in (body.get("instances") or [{}])[0]
+    first = body.get("instances")
+    if isinstance(first, list) and first:
+        first = first[0]
+    return not (isinstance(first, dict) and "prompt" in first)
 
 
 def _endpoint(verb: str, operation: str, request: Table, response: Table | None = None, **more: Any) -> Endpoint:
@@ -41,7 +46,7 @@ PROVIDER = Provider(
     ),
     endpoints=(
         _endpoint("generateContent", "generate_content", GENERATE, GENERATED, content=CONTENT),
-        _endpoint("streamGenerateContent", "generate_content", GENERATE, GENERATED, content=CONTENT, fold=fold_content),
+        _endpoint("streamGenerateContent", "generate_content", GENERATE, STREAMED, content=CONTENT, fold=fold_content),
         _endpoint("embedContent", "embeddings", EMBED, EMBEDDED),
         _endpoint("batchEmbedContents", "embeddings", EMBED, EMBEDDED),
         _endpoint("predict", "embeddings", EMBED, EMBEDDED, when=_asks_no_image),

@@ -83,7 +83,8 @@ class _Opener(_ResourceOpener):
             return None
         setattr(request, _SEEN, True)
         streamed = kwargs.get("stream", args[-1] if len(args) > 1 and isinstance(args[-1], bool) else False)
-        return self.open(self._find_route(client, request.method, request.url), request.data, streamed=streamed)
+        route = self._find_route(client, request.method, request.url, request.data)
+        return self.open(route, request.data, streamed=streamed)
 
     def open_file(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call for an upload, or for a download."""
@@ -95,21 +96,21 @@ class _Opener(_ResourceOpener):
             return self.open(self._find_route(client, "GET", f"{base.rstrip('/')}/{path}"), None, streamed=False)
         return self.open(self._find_route(client, "POST", upload_url), None, streamed=False)
 
-    def _find_route(self, client: Any, method: str, url: str) -> Route:
+    def _find_route(self, client: Any, method: str, url: str, body: Any = None) -> Route:
         key = (method, url, bool(client.vertexai))
         route = self._routes.get(key)
         if route is None:
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            route = self._routes[key] = self._make_route(*key)
+            route = self._routes[key] = self._make_route(*key, body)
         return route
 
-    def _make_route(self, method: str, url: str, vertexai: bool) -> Route:
+    def _make_route(self, method: str, url: str, vertexai: bool, body: Any) -> Route:
         parts = urlsplit(url)
         server = Server(parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443))
         path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
         path = path[_PREFIX.match(path).end() :]  # type: ignore[union-attr]  # every part of it may be missing
-        return (self._vertex if vertexai else self).find(method, path or "/", server)
+        return (self._vertex if vertexai else self).find(method, path or "/", server, body)
 
 
 def _note_result(call: Call, response: Any) -> Any:
@@ -211,13 +212,19 @@ def _follow_async_segments(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _note_each(chunks: Generator[Any, None, None], call: Call) -> Generator[Any, None, None]:
     for chunk in chunks:
-        if call.chunks is not None:
-            call.chunks.note(chunk)
+        _note_chunk(call, chunk)
         yield chunk
 
 
 async def _note_each_async(chunks: AsyncGenerator[Any, None], call: Call) -> AsyncGenerator[Any, None]:
     async for chunk in chunks:
-        if call.chunks is not None:
-            call.chunks.note(chunk)
+        _note_chunk(call, chunk)
         yield chunk
+
+
+def _note_chunk(call: Call, chunk: Any) -> None:
+    if call.chunks is None:
+        return
+    call.chunks.note(chunk)
+    if type(chunk) is dict and chunk.get("error"):
+        call.end("failed")  # the SDK raises it outside of this generator, which it only drops
