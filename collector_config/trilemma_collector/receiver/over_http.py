@@ -1,4 +1,4 @@
-"""Own OTLP over HTTP (port 4318): /v1/traces, /v1/logs, /v1/metrics and /health."""
+"""Own OTLP over HTTP (port 4318): /v1/traces, /v1/logs, /v1/metrics; /v1/feedback in plain JSON; and /health."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilemma_collector.journal import JournalFullError
+from trilemma_collector.otlp.from_feedback import convert_feedback
 from trilemma_collector.otlp.from_json import convert_json
 from trilemma_collector.otlp.messages import MalformedRequestError, parse_request
 from trilemma_collector.otlp.replies import RETRY_AFTER_S, encode_message, make_status, refuse_metrics
@@ -25,7 +26,8 @@ __all__ = ["OtlpHttp"]
 logger = logging.getLogger(__name__)
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
-SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+FEEDBACK = "/v1/feedback"
+SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics", FEEDBACK: "logs"}
 # What takes longer than some milliseconds must not hold up the other requests.
 LARGE_BYTES = 1024 * 1024
 # zlib's window: 32 more means "gzip or zlib, see for yourself".
@@ -74,6 +76,8 @@ class OtlpHttp:
     async def _take(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, *, as_json: bool) -> _Reply:
         signal = _find_signal(scope)
         content_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+        if scope["path"] == FEEDBACK and content_type != JSON:
+            raise _RefusalError(415, f"Content-Type {content_type!r}: feedback is JSON; send {JSON}")
         if content_type not in {PROTOBUF, JSON}:
             raise _RefusalError(415, f"Content-Type {content_type!r} is not OTLP; send {PROTOBUF} or {JSON}")
         try:
@@ -86,6 +90,8 @@ class OtlpHttp:
                 413, f"{error}; send smaller batches (OTEL_BSP_MAX_EXPORT_BATCH_SIZE), or start with --max-request-mb"
             ) from error
         try:
+            if scope["path"] == FEEDBACK:
+                body = convert_feedback(body)
             if as_json:
                 body = await asyncio.to_thread(convert_json, signal, body)
             if signal == "metrics":
