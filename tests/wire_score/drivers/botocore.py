@@ -29,7 +29,20 @@ _CLIENT_PARTS = re.compile(r"^(?P<base>.*?)(?P<path>/(?:model|guardrail|agents|k
 
 def fits(record: Record) -> bool:
     """Tell whether one of these services was asked, or a gateway for Bedrock's converse and invoke."""
-    return _find_service(record) is not None
+    service, parts = _find_service(record), _CLIENT_PARTS.match(urlsplit(record["url"]).path)
+    if service is None or parts is None or service not in _list_services():
+        return False
+    client, _ = _make(service, "https://localhost")  # any, for its model of the service
+    known = _list_operations(client)
+    return any(verb == record["method"] and pattern.fullmatch(parts["path"]) for pattern, verb, _ in known)
+
+
+@cache
+def _list_services() -> list[str]:
+    import boto3
+
+    found: list[str] = boto3.Session().get_available_services()
+    return found
 
 
 def _find_service(record: Record) -> str | None:
