@@ -33,6 +33,7 @@ _CALL = "_trilemma_call"
 _SEEN = "_trilemma_seen"
 _VERTEX_HOST = "aiplatform.googleapis.com"
 _MAX_ROUTES = 512  # URLs hold ids: what is remembered of them is forgotten when it is this much
+_MAX_WAITING_CHARACTERS = 32 * 1024  # of a response that is read later than at the end of its call
 # What stands before the resource: the version, for an upload with a word before it; project and region; publisher.
 _PREFIX = re.compile(r"(?:.*?/v\d\w*(?=/))?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/[^/]+)?")
 
@@ -119,6 +120,7 @@ def _note_result(call: Call, response: Any) -> Any:
     if isinstance(body, list):
         if body and call.target.endpoint.spec.response:
             call.body = read_json(body[0])
+            call.can_wait = len(body[0]) <= _MAX_WAITING_CHARACTERS
     elif body is not None:
         setattr(response, _CALL, call)
         call.is_unread = True
