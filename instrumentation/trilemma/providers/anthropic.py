@@ -71,6 +71,8 @@ PROVIDER = Provider(
     transport="stainless",
     headers={
         "request-id": ("request_id", 0),
+        "x-amzn-requestid": ("request_id", 0),  # of Bedrock, and its time for the work
+        "x-amzn-bedrock-invocation-latency": ("processing_s", 0.001),
         "anthropic-ratelimit-requests-remaining": ("remaining_requests", 1),
         "anthropic-ratelimit-tokens-remaining": ("remaining_tokens", 1),
     },
