@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m tests.wire_score", description=__doc__)
     parser.add_argument("file", type=Path, help="recordings, one JSON object per line (.jsonl or .jsonl.gz)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--fields", action="store_true", help="with --json: every record's fields too, as `scored`")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="worker processes (default 2)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score every Nth record only")
     parser.add_argument("--instrumentation", choices=sorted(INSTRUMENTATIONS), default="trilemma")
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.file, processes=options.processes, instrumentation=options.instrumentation, every=options.every
     )
     score = sum_up(scored, seconds)
+    if options.fields:
+        score["scored"] = [each._asdict() for each in scored]
     print(json.dumps(score, default=str) if options.json else render(score))
     return 1 if score["misses"] else 0
 

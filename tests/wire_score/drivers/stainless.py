@@ -56,7 +56,9 @@ def send(sdk: Sdk, record: Record, *, is_async: bool, **options: Any) -> Outcome
 
 
 def _is_stream(result: Any) -> bool:
-    return type(result).__name__ in {"Stream", "AsyncStream"}
+    # The SDK's own streams, and what another instrumentation may give in their place.
+    is_iterator = hasattr(result, "__next__") or hasattr(result, "__anext__")
+    return is_iterator or "stream" in type(result).__name__.lower()
 
 
 @cache
