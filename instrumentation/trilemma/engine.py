@@ -34,7 +34,7 @@ from trilemma.telemetry import start_call_span
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-__all__ = ["CURRENT", "Call", "Clock", "CompiledEndpoint", "Engine", "Target", "is_suppressed"]
+__all__ = ["CURRENT", "MAX_WAITING_BYTES", "Call", "Clock", "CompiledEndpoint", "Engine", "Target", "is_suppressed"]
 
 CURRENT: ContextVar["Call | None"] = ContextVar("trilemma_call", default=None)
 """The call whose attempts are being made in this context."""
@@ -50,6 +50,8 @@ _SUPPRESS_KEYS = (
     "suppress_instrumentation",
 )
 _MAX_STATUS_MESSAGE = 256
+MAX_WAITING_BYTES = 32 * 1024
+"""The largest body, of a request or a response, that is kept until its span is looked at."""
 
 
 def is_suppressed(context: otel_context.Context) -> bool:
@@ -73,6 +75,7 @@ class CompiledEndpoint:
         self.read_request: Reader = compile_reader(endpoint.request)
         self.read_response: Reader = compile_reader(endpoint.response)
         self.headers = compile_headers(provider.headers)
+        self.can_wait = endpoint.deferred is None and endpoint.batch is None  # else other spans are made of a response
 
 
 class Target:
@@ -178,7 +181,7 @@ class Call:
         self.is_raw = self.is_unread = False
         self.can_wait = False  # whether `body` may be read later: nobody else has it, and it is not large
         self.reader: weakref.ref[Any] | None = None
-        self.headers: list[tuple[bytes, bytes]] | None = None
+        self.headers: Any = None  # pairs of bytes, or an object of httpx that has them as `raw`
         self.http_status: int | None = None
         self.request_hash: str | None = None
         self.request_content: bytes | None = None
@@ -228,20 +231,27 @@ class Call:
     def note_response(self, response: Any) -> None:
         """Take what is wanted of an HTTP response: status, headers, the hash of its request."""
         self.http_status = response.status_code
-        self.headers = response.headers.raw
+        self.headers = response.headers
         self.note_request(response.request)
 
     def note_request(self, request: Any) -> None:
         """Take what is wanted of an HTTP request of httpx or requests: its body."""
         content = getattr(request, "_content", None) or getattr(request, "body", None)
-        if self.request_hash is None and content and isinstance(content, (bytes, str)):
+        if content and isinstance(content, (bytes, str)):
             self.note_content(content if isinstance(content, bytes) else content.encode())
 
     def note_content(self, content: bytes) -> None:
-        """Hash the request body as it was sent; equal bodies have equal hashes, in every process."""
-        self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
-        if self.engine.capture is not None:
+        """Take the request body as it was sent, to hash it: equal bodies have equal hashes, in every process."""
+        if self.request_hash is not None or self.request_content is not None:
+            return
+        if len(content) <= MAX_WAITING_BYTES or self.engine.capture is not None:
             self.request_content = content
+        else:
+            self.hash_request(content)
+
+    def hash_request(self, content: bytes) -> None:
+        """Hash a request body."""
+        self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
 
     @guard.guarded
     def note_retry(self, wait_s: float, error: BaseException | None = None) -> None:
@@ -342,12 +352,13 @@ class Call:
             attributes = self._list_attributes()
         except Exception:  # noqa: BLE001  # the guard
             guard.caught("read_late")
-        self.body, self.record, self.headers = {}, {}, None
+        self.body = self.record = {}
+        self.headers = self.request_content = None
         return attributes, record.get("error_type")
 
     def _end_late(self, end_s: float) -> bool:
         """End the span before the response is read, where nothing else needs that; return whether it was possible."""
-        is_plain = self.chunks is None and not self.attempts and self.failure is None
+        is_plain = self.chunks is None and not self.attempts and self.failure is None and self.target.endpoint.can_wait
         end_late = getattr(self.span, "end_late", None)
         if end_late is None or not is_plain or self.has_metrics or self.engine.capture is not None:
             return False

@@ -95,6 +95,8 @@ def read_transport(call: "Call", record: dict[str, Any], error: BaseException | 
     """Read what HTTP says: status, headers, retries, and the hash of what was sent."""
     if call.http_status:
         record["http_status"] = call.http_status
+    if call.request_content is not None and call.request_hash is None:
+        call.hash_request(call.request_content)
     if call.request_hash:
         record["request_hash"] = call.request_hash
     if call.attempts:
@@ -102,7 +104,7 @@ def read_transport(call: "Call", record: dict[str, Any], error: BaseException | 
         record["retry_wait_s"] = call.retry_wait_s
         call.note_attempt(call.attempts + 1, error=error)
     table = call.target.endpoint.headers
-    for header, value in call.headers or ():
+    for header, value in getattr(call.headers, "raw", call.headers) or ():
         entry = table.get(header)
         if entry is None and not header.islower():
             entry = table.get(header.lower())

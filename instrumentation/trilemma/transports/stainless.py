@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry import trace
 
 from trilemma import guard
-from trilemma.engine import CURRENT, Call, Engine
+from trilemma.engine import CURRENT, MAX_WAITING_BYTES, Call, Engine
 from trilemma.opening import Opener, Route, Server
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
@@ -29,7 +29,6 @@ __all__ = ["patch"]
 
 _CALL = "_trilemma_call"
 _RAW_HEADER = "X-Stainless-Raw-Response"
-_MAX_WAITING_BYTES = 32 * 1024  # of a response that is read later than at the end of its call
 _MAX_ROUTES = 64  # remembered per client; further paths, which hold ids, are looked up each time
 
 
@@ -136,7 +135,7 @@ def _process_response_data(original: Callable[..., Any]) -> Callable[..., Any]:
             content = getattr(response, "_content", b"")
             call.can_wait = (
                 type(cast_to).__name__ == "ModelMetaclass"
-                and len(content) <= _MAX_WAITING_BYTES
+                and len(content) <= MAX_WAITING_BYTES
                 and not call.target.endpoint.spec.tells_of_other_work(data)
             )
         return original(self, data=data, cast_to=cast_to, response=response)
