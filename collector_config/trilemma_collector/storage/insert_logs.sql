@@ -10,7 +10,7 @@ INSERT INTO otel_logs
     ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl, ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 )
 WITH
-    id -> if(match(id, '^\\0*$'), '', lower(hex(id))) AS to_hex,
+    id -> if(id IN ('', '\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'), '', lower(hex(id))) AS to_hex,
     -- Of these, one at most is there: so concat picks it, at a fraction of what a multiIf over strings costs.
     value -> concat(
         value.string_value,

@@ -13,7 +13,7 @@ INSERT INTO otel_traces
     `Links.TraceId`, `Links.SpanId`, `Links.TraceState`, `Links.Attributes`
 )
 WITH
-    id -> if(match(id, '^\\0*$'), '', lower(hex(id))) AS to_hex,
+    id -> if(id IN ('', '\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'), '', lower(hex(id))) AS to_hex,
     -- Of these, one at most is there: so concat picks it, at a fraction of what a multiIf over strings costs.
     value -> concat(
         value.string_value,

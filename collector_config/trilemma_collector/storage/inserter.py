@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 # An INSERT has a fixed cost of some 30 ms in the views; with 20,000 spans or more it no longer shows.
 ENOUGH_BYTES = 32 * 1024 * 1024
-LONGEST_WAIT_S = 0.8
+# Readers do not wait for this one. Each INSERT is a part of each table, and parts must be merged.
+LONGEST_WAIT_S = 3.0
 FLUSH_DISK_EVERY_S = 10.0
 LONGEST_RETRY_WAIT_S = 30.0
 ATTEMPTS_BEFORE_BLAMING_THE_DATA = 4

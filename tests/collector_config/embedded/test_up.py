@@ -221,7 +221,7 @@ def test_the_default_directory_follows_the_environment(monkeypatch: pytest.Monke
 
 
 def test_rows_are_visible_soon_without_a_query(tmp_path: Path) -> None:
-    """Without a reader that asks for it, what is acknowledged becomes rows within about a second."""
+    """Without a reader that asks for it, what is acknowledged becomes rows within seconds."""
     collector = start_collector(tmp_path)
     try:
         body = make_traces(unique_name()).SerializeToString()

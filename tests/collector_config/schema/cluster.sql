@@ -513,7 +513,7 @@ SELECT
     event_times, event_names, event_attributes, link_trace_ids, link_span_ids, link_trace_states, link_attributes
 FROM trilemma.stored_spans FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', 'b8f9698dddfc09dd');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (2, '0002_spans', '782389e34b0f271d');
 
 -- 0003_content
 CREATE TABLE IF NOT EXISTS trilemma.stored_content_local ON CLUSTER 'main'
