@@ -155,6 +155,8 @@ def _note_result(call: Call, result: Any) -> Any:
 
 @guard.guarded
 def _follow(stream: Any, call: Call) -> bool:
+    while hasattr(stream, "__wrapped__"):  # another instrumentation's proxy: it reads from the SDK's own
+        stream = stream.__wrapped__
     # On a copy: a generator that holds the stream which holds it leaves a dropped stream to the garbage collector, and
     # its span open until then.
     twin = copy.copy(stream)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.trace import SpanKind
 from trilemma.dropped import end_late
+from trilemma.instrumentation import uninstrument
 
 from tests.instrumentation.faults.server import HANG, RESET, Behaviour, FaultServer
 from tests.instrumentation.providers.bedrock.aws import (
@@ -259,3 +260,41 @@ async def test_time_out(traced: Traced, aws: Aws) -> None:
         await aws.call(server, "converse", timeout_s=0.2, **ASKED)
     assert traced.record()["error_type"] == type(caught.value).__name__ == "ReadTimeoutError"
     assert traced.record()["cost"] is None
+
+
+async def test_stream_within_a_proxy(traced: Traced, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that another instrumentation has put into a proxy of its own is followed all the same."""
+    import wrapt
+
+    uninstrument()
+    client_class = find_client_class(is_async=aws.is_async)
+    theirs = client_class._make_api_call
+
+    def wrap(result: Any) -> Any:
+        result["stream"] = wrapt.ObjectProxy(result["stream"])
+        return result
+
+    async def call_async(self: Any, *args: Any) -> Any:
+        return wrap(await theirs(self, *args))
+
+    monkeypatch.setattr(
+        client_class, "_make_api_call", call_async if aws.is_async else lambda self, *args: wrap(theirs(self, *args))
+    )
+    traced.instrument()
+    with FaultServer(reply_events(*FRAMES)) as server:
+        result = await aws.call(server, "converse_stream", **ASKED)
+        assert len(await aws.read_all(result["stream"].__wrapped__)) == len(FRAMES)
+    check_answer(traced)
+    assert traced.record()["stream_end"] == "exhausted"
+    uninstrument()
+
+
+def find_client_class(*, is_async: bool) -> Any:
+    """Return the class of an SDK's clients."""
+    if is_async:
+        from aiobotocore.client import AioBaseClient
+
+        return AioBaseClient
+    from botocore.client import BaseClient
+
+    return BaseClient
