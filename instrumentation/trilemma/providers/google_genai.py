@@ -1,5 +1,6 @@
 """Describe google-genai: the Gemini API and Vertex AI, content, embeddings, images, video, interactions."""
 
+from dataclasses import replace
 from typing import Any
 
 from trilemma.providers.gemini_content import CONTENT, EMBED, EMBEDDED, GENERATE, GENERATED, fold_content
@@ -54,5 +55,6 @@ PROVIDER = Provider(
         _endpoint("predictLongRunning", "generate_content", {"choice_count": "parameters.sampleCount"}),
         _endpoint("countTokens", "count_tokens", {}),
         INTERACTIONS,
+        replace(INTERACTIONS, path="/{version}/interactions"),  # as the client before version 3 has it
     ),
 )

@@ -57,6 +57,17 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     patches.wrap(module.HttpResponse, "segments", _follow_segments)
     patches.wrap(module.HttpResponse, "async_segments", _follow_async_segments)
     httpx_client.patch(provider, sdk, engine, patches)
+    interactions = f"{sdk.__name__}._interactions"  # before version 3; a third generator's
+    patches.when_imported(
+        f"{interactions}._base_client",
+        lambda _: _patch_stainless(provider, import_module(interactions), engine, patches),
+    )
+
+
+def _patch_stainless(*arguments: Any) -> None:
+    from trilemma.transports import stainless
+
+    stainless.patch(*arguments)
 
 
 class _ResourceOpener(Opener):
