@@ -75,7 +75,7 @@ class CompiledEndpoint:
         self.read_request: Reader = compile_reader(endpoint.request)
         self.read_response: Reader = compile_reader(endpoint.response)
         self.headers = compile_headers(provider.headers)
-        self.can_wait = endpoint.deferred is None and endpoint.batch is None  # else other spans are made of a response
+        self.may_tell_of_other_work = endpoint.deferred is not None or endpoint.batch is not None
 
 
 class Target:
@@ -313,8 +313,11 @@ class Call:
             return
         self.ended = True
         end_s = self.clock_s()
-        if self.can_wait and error is None and self._end_late(end_s):
-            return
+        try:
+            if self.can_wait and error is None and self._end_late(end_s):
+                return
+        except Exception:  # noqa: BLE001  # the guard
+            guard.caught("end_late")
         try:
             if stream_end == "abandoned" and self.chunks is not None and self.chunks.count:
                 end_s = self.chunks.last_s
@@ -358,18 +361,17 @@ class Call:
 
     def _end_late(self, end_s: float) -> bool:
         """End the span before the response is read, where nothing else needs that; return whether it was possible."""
-        is_plain = self.chunks is None and not self.attempts and self.failure is None and self.target.endpoint.can_wait
+        is_plain = self.chunks is None and not self.attempts and self.failure is None
         end_late = getattr(self.span, "end_late", None)
         if end_late is None or not is_plain or self.has_metrics or self.engine.capture is not None:
             return False
-        span, self.span = self.span, trace.INVALID_SPAN  # which holds the call from now on
-        try:
-            if end_late(self.wall_ns(end_s), self):
-                return True
-        except Exception:  # noqa: BLE001  # the guard
-            guard.caught("end_late")
-        self.span = span
-        return False
+        endpoint = self.target.endpoint
+        if endpoint.may_tell_of_other_work and endpoint.spec.tells_of_other_work(self.body):
+            return False
+        if not end_late(self.wall_ns(end_s), self):
+            return False
+        self.span = trace.INVALID_SPAN  # which holds the call from now on
+        return True
 
     def wall_ns(self, at_s: float) -> int:
         """Return a moment of the monotonic clock as wall time (ns): a clock set in between changes no duration."""

@@ -7,7 +7,8 @@ the SDK as well; where one is missing, the span lacks a detail and the call is u
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -40,12 +41,13 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
         # it, as the one that loads our price table does.
         import_module("httpx2")
     opener = _Opener(provider, engine)
-    if hasattr(base, "SyncAPIClient"):
-        patches.wrap(base.SyncAPIClient, "request", lambda original: around(original, opener.open_call))
-        patches.wrap(base.SyncAPIClient, "_process_response", _process_response)
-    if hasattr(base, "AsyncAPIClient"):
-        patches.wrap(base.AsyncAPIClient, "request", lambda original: around_async(original, opener.open_call))
-        patches.wrap(base.AsyncAPIClient, "_process_response", _process_response)
+    for name, wrap in (("SyncAPIClient", around), ("AsyncAPIClient", around_async)):
+        if owner := getattr(base, name, None):
+            hook = partial(wrap, open_call=opener.open_call)
+            patches.wrap(owner, "request", hook)
+            for other in _find_bypassing(owner):
+                patches.wrap(other, "request", hook)
+            patches.wrap(owner, "_process_response", _process_response)
     client = base.BaseClient
     patches.wrap(client, "_process_response_data", _process_response_data)
     patches.wrap(client, "_should_retry", _should_retry)
@@ -57,6 +59,19 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
         patch_when_imported(provider.socket, opener, patches)
     if (native := provider.native_tracer) and native.module in sys.modules:
         patches.wrap(sys.modules[native.module], native.function, _start_native_span)
+
+
+def _find_bypassing(owner: type) -> Iterator[type]:
+    """Yield the client classes on which an instrumentation that came first wrapped the function as it was then."""
+    unpatched = owner.request.__wrapped__  # type: ignore[attr-defined]
+    client: type
+    for client in owner.__subclasses__():
+        found = vars(client).get("request")
+        while found is not None and found is not unpatched and found is not owner.request:  # type: ignore[attr-defined]
+            found = getattr(found, "__wrapped__", None)
+        if found is unpatched:
+            yield client
+        yield from _find_bypassing(client) if "request" not in vars(client) else ()
 
 
 class _Opener(Opener):
@@ -133,11 +148,7 @@ def _process_response_data(original: Callable[..., Any]) -> Callable[..., Any]:
             call.body = data
             # A model is built of it, and what is read of it is not shared. As another type the user may get it itself.
             content = getattr(response, "_content", b"")
-            call.can_wait = (
-                type(cast_to).__name__ == "ModelMetaclass"
-                and len(content) <= MAX_WAITING_BYTES
-                and not call.target.endpoint.spec.tells_of_other_work(data)
-            )
+            call.can_wait = type(cast_to).__name__ == "ModelMetaclass" and len(content) <= MAX_WAITING_BYTES
         return original(self, data=data, cast_to=cast_to, response=response)
 
     return _process_response_data
