@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.context import Context
@@ -36,7 +37,7 @@ _NOT_BILLED = {"cost": 0.0, "cost_currency": "USD", "cost_source": "not_billed"}
 
 
 class _Batch(NamedTuple):
-    """Be what this process has seen of a batch: its times (Unix ns), what it asks, and the task that created it."""
+    """Be what this process saw of a batch or other work: its times (Unix ns), what it asks, and whose task it is."""
 
     id: str
     started_ns: int | None
@@ -62,10 +63,13 @@ def _note_response(call: "Call", body: dict[str, Any]) -> None:
         for each in body["data"] if isinstance(body.get("data"), list) else [body]:
             _note_batch(call, each)
     elif spec.deferred is not None and not spec.deferred.lines:
-        if operation := spec.deferred.start(body):
+        operation = spec.deferred.start(body)
+        if operation:
             call.span.set_attribute(attribute("operation"), operation)
             call.span.update_name(operation)
-        _send(call, spec.deferred, body)
+        if operation is not None and isinstance(work_id := _find(body, spec.deferred.id), str):
+            _remember(_Batch(work_id, None, None, "", dict(task_attributes())), ())
+        _send(call, spec.deferred, body, begun=call.record if operation else {})
 
 
 @guard.guarded
@@ -91,15 +95,21 @@ def _note_batch(call: "Call", body: dict[str, Any]) -> None:
         str(_find(body, table.path) or ""),
         known.task if known else dict(task_attributes()) if created else {},
     )
-    for key in (batch_id, *(_find(body, path) for path in table.files)):
+    _remember(batch, tuple(_find(body, path) for path in table.files))
+
+
+def _remember(batch: _Batch, files: tuple[Any, ...]) -> None:
+    for key in (batch.id, *files):
         if isinstance(key, str):
             while len(_batches) >= _MAX_BATCHES:
                 _batches.pop(next(iter(_batches)), None)
             _batches[key] = batch
 
 
-def _send(call: "Call", deferred: Deferred, found: dict[str, Any]) -> None:
-    """Send the span of one piece of work, if `found` is the result of one."""
+def _send(
+    call: "Call", deferred: Deferred, found: dict[str, Any], *, begun: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Send the span of one piece of work, if `found` is the result of one; `begun` is the record of what began it."""
     source = call.record.get("batch_file_id") or call.record.get("batch_id") or ""
     batch = _batches.get(source)
     body = _find(found, deferred.body) if deferred.body else found
@@ -108,13 +118,14 @@ def _send(call: "Call", deferred: Deferred, found: dict[str, Any]) -> None:
     work_id = _find(found, deferred.id)
     if endpoint is None or not isinstance(work_id, str):
         return
-    record = _read(call, endpoint, deferred, found, body)
+    record = {**begun, **_read(call, endpoint, deferred, found, body)}
     started_ns = (batch.started_ns if batch else None) or _to_ns(_find(body, deferred.started)) or call.started_ns
     ended_ns = batch.ended_ns if batch else _first_ns(body, deferred.ended)
-    task = dict(task_attributes())
+    beginning = batch if deferred.lines else _batches.get(work_id)
+    task = (beginning.task if beginning else None) or dict(task_attributes())
     if deferred.lines:
         record |= {"batch": True, "batch_custom_id": work_id, "batch_id": batch.id if batch else source}
-        task = read_custom_id(work_id) or dict((batch.task if batch else None) or task)
+        task = read_custom_id(work_id) or task
     record |= _price(record, started_ns)
     attributes = {attribute(name): value for name, value in record.items()}
     name = " ".join(filter(None, (endpoint.operation, record.get("request_model") or record.get("response_model"))))

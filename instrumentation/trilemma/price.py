@@ -208,6 +208,8 @@ def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
         drawn,
         reasoning,
     )
+    if quote.audio_unknown and (get("audio_input_tokens") or get("audio_output_tokens")):
+        return None
     if (
         cached
         and quote.cached_apart

@@ -32,6 +32,8 @@ SAME_PRICE_TIERS = frozenset({("groq", "flex")})
 # learn.microsoft.com, azure/ai-services/openai/how-to/batch; "50% of the standard cost" at ai.google.dev,
 # gemini-api/docs/batch-api; "50% discount" at docs.mistral.ai, batch; "50% lower cost" at console.groq.com, docs/batch.
 BATCH_FACTORS = {"openai": 0.5, "anthropic": 0.5, "azure": 0.5, "google": 0.5, "mistral": 0.5, "groq": 0.5}
+# Providers that price audio apart from text for every model that takes it (developers.openai.com, api/docs/pricing).
+AUDIO_APART = frozenset({"openai", "azure"})
 _BATCH = {"processing": "batch"}
 # Models that answer under a name the table does not have, though it has the model.
 ANSWERED_AS = {"davinci:2023-07-21-v2": "davinci-002", "babbage:2023-07-21-v2": "babbage-002"}
@@ -91,7 +93,8 @@ class Quote(NamedTuple):
     `plain`: audio, image and reasoning tokens cost what others do. `cached_apart`: of these kinds ("audio", "image")
     cached tokens have a price of their own, so a call with cached input must say how much of it they are.
     `has_output`: output tokens have a price. `unit`: what is billed in place of tokens, by the registry's name.
-    `is_free`: nothing of all this costs anything.
+    `is_free`: nothing of all this costs anything. `audio_unknown`: audio costs more than text, which the table does not
+    say of this model.
     """
 
     start_s: float
@@ -103,6 +106,7 @@ class Quote(NamedTuple):
     has_output: bool = True
     unit: str = ""
     is_free: bool = False
+    audio_unknown: bool = False
 
 
 def name_version(snapshot: DataSnapshot) -> str:
@@ -141,6 +145,7 @@ def quote_call(call: Call, started_at_s: float, snapshot: DataSnapshot) -> Quote
         cached_apart=tuple(kind for kind in ("audio", "image") if f"cache_{kind}_read_mtok" in units),
         has_output="output_mtok" in units or not units,
         is_free=not any(rate for _, rates in bands for rate in rates),
+        audio_unknown=provider.id in AUDIO_APART and "input_audio_mtok" not in units,
     )
 
 

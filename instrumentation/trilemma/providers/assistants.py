@@ -37,7 +37,13 @@ def choose(result: dict[str, Any], _: dict[str, Any], __: str) -> Endpoint | Non
     return RUN if result.get("object") == "thread.run" and result.get("usage") else None
 
 
-_RESULT = Deferred(choose=choose, id="id", started="created_at", ended=("completed_at", "failed_at", "cancelled_at"))
+_RESULT = Deferred(
+    choose=choose,
+    id="id",
+    started="created_at",
+    ended=("completed_at", "failed_at", "cancelled_at"),
+    start=lambda _: "",
+)
 
 
 def _run(path: str, method: str = "POST") -> Endpoint:

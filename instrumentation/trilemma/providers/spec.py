@@ -86,7 +86,8 @@ class Deferred:
     the endpoint whose table reads that body; None where this is no finished work. ``id`` is a path in the result to
     what identifies it. ``status``, ``request_id`` and the function ``error`` find the HTTP status, the provider's
     request id and the type of a failure in it. ``started`` and ``ended`` are the work's times in the body. ``start``
-    names, by its response, a request that only started the work, and so is no call to a model itself. ``lines``: the
+    names, by its response, a request that only started the work, and so is no call to a model itself (empty: by its
+    own name, None: another request). ``lines``: the
     response has a result in each line: the items of a batch, at the batch price.
     """
 

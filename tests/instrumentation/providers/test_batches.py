@@ -230,17 +230,36 @@ def test_background_response(traced: Traced) -> None:
         make_response("completed", completed_at=1741968569),
         make_response("completed", completed_at=1741968569),
     )
-    response = find(client, "responses.create")(**RESPONSES.arguments, background=True)
+    with trilemma.task("support.answer", id="t-9"):
+        response = find(client, "responses.create")(**RESPONSES.arguments, background=True)
     for _ in range(3):
         client.responses.retrieve(response.id)
-    names = [span.name for span in traced.spans()]
+    names = [span.name for span in traced.spans() if span.name != "support.answer"]
     assert names.count("chat gpt-5-mini-2025-08-07") == 2
     assert [name for name in names if not name.startswith("chat")] == ["POST /responses", *["fetch_response"] * 3]
     calls = [span for span in traced.spans() if read(span)["operation"] == "chat"]
     assert key(calls[0]) == key(calls[1])
     assert (calls[0].start_time, calls[0].end_time) == (CREATED_NS, ENDED_NS)
-    assert read(calls[0])["output_tokens"] == 20
+    assert (read(calls[0])["output_tokens"], read(calls[0])["task_id"]) == (20, "t-9")
     assert read(calls[0])["cost"] > 0
+
+
+def test_streamed_background_response(traced: Traced) -> None:
+    """One that is streamed to its end is that call, with the stream's times; fetched again it is the same one."""
+    lines = (WIRE / "openai.responses.events").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        if "response" in event:
+            event["response"] |= {"background": True, "created_at": 1741967569}
+    sent = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    stream = Reply(events=sent, headers={"content-type": "text/event-stream"})
+    client = traced.client(RESPONSES, stream, make_response("completed", completed_at=1741968569))
+    list(find(client, "responses.create")(**RESPONSES.arguments, background=True, stream=True))
+    client.responses.retrieve("resp_1")
+    first, second = (span for span in traced.spans() if read(span)["operation"] == "chat")
+    assert key(first) == key(second)
+    assert (read(first)["request_model"], read(first)["output_tokens"]) == ("gpt-5-mini", 20)
+    assert read(first)["time_to_first_content_s"] > 0
 
 
 def make_run(status: str, **more: Any) -> dict[str, Any]:
