@@ -313,11 +313,8 @@ class Call:
             return
         self.ended = True
         end_s = self.clock_s()
-        try:
-            if self.can_wait and error is None and self._end_late(end_s):
-                return
-        except Exception:  # noqa: BLE001  # the guard
-            guard.caught("end_late")
+        if self.can_wait and error is None and self._end_late(end_s):
+            return
         try:
             if stream_end == "abandoned" and self.chunks is not None and self.chunks.count:
                 end_s = self.chunks.last_s
@@ -359,6 +356,7 @@ class Call:
         self.headers = self.request_content = None
         return attributes, record.get("error_type")
 
+    @guard.guarded
     def _end_late(self, end_s: float) -> bool:
         """End the span before the response is read, where nothing else needs that; return whether it was possible."""
         is_plain = self.chunks is None and not self.attempts and self.failure is None
