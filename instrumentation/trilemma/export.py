@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from opentelemetry import trace
 
@@ -39,7 +39,8 @@ OTLP_EXPORTERS = {
     ("grpc", "metrics"): f"{_OTLP}.grpc.metric_exporter:OTLPMetricExporter",
 }
 
-_adopted: WeakSet[Any] = WeakSet()
+# By identity: a provider of another's may have no hash, as Logfire's has none.
+_adopted: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def provide_tracers(settings: ExportSettings) -> trace.TracerProvider:
             _export_spans(adopt(ours), settings)
             return ours
     provider = trace.get_tracer_provider()
-    known = provider in _adopted
+    known = id(provider) in _adopted
     adopt(provider)
-    if settings.endpoint and not known and provider in _adopted:
+    if settings.endpoint and not known and id(provider) in _adopted:
         _export_spans(provider, settings)
     return provider
 
@@ -111,11 +112,11 @@ def provide_tracers(settings: ExportSettings) -> trace.TracerProvider:
 def adopt(provider: trace.TracerProvider | None = None) -> trace.TracerProvider:
     """Put the task's attributes on every span of `provider` (default: the global one) from now on; return it."""
     provider = provider or trace.get_tracer_provider()
-    if provider not in _adopted and hasattr(provider, "add_span_processor"):
+    if id(provider) not in _adopted and hasattr(provider, "add_span_processor"):
         from trilemma.task_spans import TaskSpanProcessor
 
         provider.add_span_processor(TaskSpanProcessor())
-        _adopted.add(provider)
+        _adopted[id(provider)] = provider
     return provider
 
 

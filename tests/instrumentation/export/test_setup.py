@@ -246,6 +246,27 @@ def test_given_provider(receiver: Receiver, environment: dict[str, str]) -> None
     assert receiver.spans() == []
 
 
+def test_provider_without_hash(receiver: Receiver, environment: dict[str, str]) -> None:
+    """A provider that has no hash, as Logfire's has none, is taken like any other, once."""
+    done = run_program(
+        OWN_PROVIDER.replace(
+            "    trace.set_tracer_provider(own)",
+            "    type(own).__eq__, type(own).__hash__ = (lambda self, other: self is other), None\n"
+            "    trace.set_tracer_provider(own)",
+        )
+        + """
+    trilemma.instrument()
+    trilemma.instrument()
+    with trilemma.task("t"):
+        pass
+    print([span.name for span in exporter.get_finished_spans()], own.__hash__)
+""",
+        environment,
+    )
+    assert done.stdout == "['t'] None", done.stderr
+    assert receiver.spans() == []
+
+
 def test_patch_only(receiver: Receiver, environment: dict[str, str]) -> None:
     """With export off, nothing is set up, and a provider that the app sets later is found."""
     done = run_program(
