@@ -14,7 +14,7 @@ from trilemma.errors import ProviderNotFoundError
 from trilemma.frameworks import FRAMEWORKS
 from trilemma.frameworks import patch as patch_framework
 from trilemma.patching import Patches
-from trilemma.providers import ALSO_IMPORTED_AS, PROVIDERS, load_provider
+from trilemma.providers import ALSO_IMPORTED_AS, FIRST_NEEDED, PROVIDERS, load_provider
 from trilemma.telemetry import find_providers
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def instrument(
         _engine = Engine(clock, tracer_provider, meter_provider)
     _wanted.update(names)
     for name in names:
-        for module in FRAMEWORKS.get(name) or (name, *ALSO_IMPORTED_AS.get(name, ())):
+        for module in FRAMEWORKS.get(name) or (FIRST_NEEDED.get(name, name), *ALSO_IMPORTED_AS.get(name, ())):
             _patch_when_imported(name, module)
 
 

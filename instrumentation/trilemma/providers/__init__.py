@@ -4,7 +4,7 @@ from importlib import import_module
 
 from trilemma.providers.spec import Provider
 
-__all__ = ["ALSO_IMPORTED_AS", "PROVIDERS", "VERSIONS", "load_provider"]
+__all__ = ["ALSO_IMPORTED_AS", "FIRST_NEEDED", "PROVIDERS", "VERSIONS", "load_provider"]
 
 PROVIDERS = {
     "aiobotocore": "trilemma.providers.bedrock",
@@ -22,6 +22,9 @@ PROVIDERS = {
 
 # What is imported of an SDK whose package has no code of its own, and so no import that can be seen.
 ALSO_IMPORTED_AS = {"mistralai": ("mistralai.client",)}
+
+# What is waited for instead, where an app may import the SDK's package for other things: it brings in all of the SDK.
+FIRST_NEEDED = {"aiobotocore": "aiobotocore.client", "botocore": "botocore.client"}
 
 # The oldest and the newest release of each SDK that the provider tests pass on (tests/constraints-oldest.txt and
 # tests/constraints.txt; aiobotocore holds botocore back, so that its newest is in tests/constraints-frameworks.txt).

@@ -3,7 +3,8 @@
 Each file in cases/ holds the spans that real instrumentations gave for the same app: recorded on 2026-11-24 with openai
 2.54, anthropic 2.12, langchain-core 1.7.2, litellm 1.106.2, OpenLLMetry 0.62.4, OpenInference 0.1.66 and 3.1.0,
 OpenTelemetry's GenAI instrumentations 1.3b0 and botocore's 0.66b2 (on boto3 1.40.61, switched on before trilemma and
-after), Logfire 5.2.0 and trilemma, against a server on loopback. Its first line says how many calls the app made in each step; a step is a trace.
+after), Logfire 5.2.0 and trilemma, against a server on loopback. Its first line says how many calls the app made in
+each step; a step is a trace.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,3 +220,18 @@ async def test_guardrail(traced: Traced, aws: Aws) -> None:
         await aws.call(server, "converse", **ASKED)
     record = traced.record()
     assert (record["guardrail_action"], record["finish_reasons"]) == ("INTERVENED", ("guardrail_intervened",))
+
+
+def test_imports_no_more_than_the_app() -> None:
+    """An app that imports a part of botocore is not made to import the rest of it, and is patched once it does."""
+    program = """
+        import sys
+        from trilemma.instrumentation import instrument
+        instrument()
+        import botocore.exceptions
+        print("botocore.client" in sys.modules, "trilemma.transports.botocore" in sys.modules)
+        import boto3
+        print("trilemma.transports.botocore" in sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "True"]
