@@ -72,13 +72,15 @@ def evaluate(
     trace_id: str | None = None,
     span_id: str | None = None,
     response_id: str | None = None,
+    source: str | None = None,
     at: datetime | float | None = None,
 ) -> None:
     """Record a judgement of an answer or a task as a ``gen_ai.evaluation.result`` event.
 
     What is judged: `span`, or `trace_id` and `span_id` (hex, as a backend shows them), or `task`, or `task_id`;
     default: the current span and task. `name` says what is judged ("groundedness"), by a `score`, a `label`, or both;
-    `explanation` says why. Raises ArgumentError for what cannot be meant.
+    `explanation` says why, `source` who judged: system, human, judge or import. Raises ArgumentError for what cannot
+    be meant.
     """
     number = check_number("evaluate", "score", score)
     if number is None and not label:
@@ -90,6 +92,7 @@ def evaluate(
         "gen_ai.evaluation.score.label": label,
         "gen_ai.evaluation.explanation": explanation,
         "gen_ai.response.id": response_id,
+        "trilemma.evaluation.source": None if source is None else check_word("evaluate", "source", source, SOURCES),
         **found,
     }
     if not judged.is_valid and not found and response_id is None:

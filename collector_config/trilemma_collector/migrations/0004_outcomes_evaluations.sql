@@ -87,6 +87,6 @@ WHERE category = 'task' AND outcome != '';
 
 CREATE OR REPLACE VIEW {database}.evaluations AS
 SELECT
-    evaluated_at, trace_id, span_id, task_id, task_name, evaluation_name, score, label, explanation, service_name,
-    attributes
+    evaluated_at, trace_id, span_id, task_id, task_name, evaluation_name, score, label, explanation,
+    attributes['trilemma.evaluation.source'] AS evaluation_source, service_name, attributes
 FROM {database}.stored_evaluations FINAL;

@@ -649,11 +649,11 @@ WHERE category = 'task' AND outcome != '';
 
 CREATE OR REPLACE VIEW trilemma.evaluations ON CLUSTER 'main' AS
 SELECT
-    evaluated_at, trace_id, span_id, task_id, task_name, evaluation_name, score, label, explanation, service_name,
-    attributes
+    evaluated_at, trace_id, span_id, task_id, task_name, evaluation_name, score, label, explanation,
+    attributes['trilemma.evaluation.source'] AS evaluation_source, service_name, attributes
 FROM trilemma.stored_evaluations FINAL;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (4, '0004_outcomes_evaluations', '24e68b68fe2b3928');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (4, '0004_outcomes_evaluations', 'e9d2a0e9210284fe');
 
 -- 0005_calls
 CREATE TABLE IF NOT EXISTS trilemma.settle_marks ON CLUSTER 'main'
@@ -1084,11 +1084,44 @@ ORDER BY (day, task_name, request_model, provider, operation, service_name, prom
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls_daily ON CLUSTER 'main' AS trilemma.stored_calls_daily_local
 ENGINE = Distributed('main', 'trilemma', 'stored_calls_daily_local', rand());
 
+CREATE OR REPLACE VIEW trilemma.expired_hours ON CLUSTER 'main' AS
+WITH
+    late AS
+    (
+        SELECT DISTINCT toStartOfHour(started_at, 'UTC') AS late_hour
+        FROM trilemma.stored_calls
+        WHERE received_at >
+                (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_calls_hourly')
+            AND started_at < received_at - toIntervalDay(1)
+    ),
+    counted AS
+    (
+        SELECT hour AS counted_hour, sum(call_count) AS calls
+        FROM trilemma.stored_calls_hourly FINAL
+        WHERE hour GLOBAL IN (SELECT late_hour FROM late)
+            AND (hour, computed_at) GLOBAL IN (SELECT hour, max(computed_at) FROM trilemma.stored_calls_hourly GROUP BY hour)
+        GROUP BY hour
+    ),
+    kept AS
+    (
+        SELECT toStartOfHour(started_at, 'UTC') AS kept_hour, count() AS calls
+        FROM trilemma.stored_calls
+        WHERE kept_hour GLOBAL IN (SELECT counted_hour FROM counted)
+            AND started_at >= (SELECT min(counted_hour) FROM counted)
+            AND started_at < (SELECT max(counted_hour) + toIntervalHour(1) FROM counted)
+        GROUP BY kept_hour
+    )
+SELECT counted_hour AS hour
+FROM counted
+GLOBAL LEFT JOIN kept ON kept_hour = counted_hour
+WHERE kept.calls < counted.calls;
+
 CREATE OR REPLACE VIEW trilemma.fresh_hours ON CLUSTER 'main' AS
 SELECT toStartOfHour(started_at, 'UTC') AS hour, max(stored_calls.received_at) AS received_at
 FROM trilemma.stored_calls
-WHERE stored_calls.received_at > 
-    (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_calls_hourly')
+WHERE stored_calls.received_at >
+        (SELECT max(settled_until) - toIntervalMinute(2) FROM trilemma.settle_marks WHERE step = 'settle_calls_hourly')
+    AND NOT has((SELECT groupArray(hour) FROM trilemma.expired_hours), hour)
 GROUP BY hour;
 
 CREATE OR REPLACE VIEW trilemma.fresh_calls_hourly ON CLUSTER 'main' AS
@@ -1180,7 +1213,7 @@ SELECT view AS step, last_success_time AS settled_until
 FROM system.view_refreshes
 WHERE database = 'trilemma' AND view LIKE 'settle\_%' AND view != 'settle_progress' AND isNotNull(last_success_time);
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', '6b6bdac879089992');
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (7, '0007_rollups', 'c280e65e6a0d1cc0');
 
 -- 0008_decisions
 CREATE TABLE IF NOT EXISTS trilemma.stored_decisions_local ON CLUSTER 'main'

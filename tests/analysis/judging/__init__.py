@@ -1,0 +1,1 @@
+"""Hold the judging of stored runs."""
