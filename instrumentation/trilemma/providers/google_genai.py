@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from trilemma.providers.gemini_batches import BATCHES
 from trilemma.providers.gemini_content import CONTENT, EMBED, EMBEDDED, GENERATE, GENERATED, fold_content
 from trilemma.providers.gemini_interactions import INTERACTIONS
 from trilemma.providers.spec import Endpoint, Hook, Provider, Table
@@ -54,6 +55,7 @@ PROVIDER = Provider(
         _endpoint("predict", "image_generation", {"choice_count": "parameters.sampleCount"}),
         _endpoint("predictLongRunning", "generate_content", {"choice_count": "parameters.sampleCount"}),
         _endpoint("countTokens", "count_tokens", {}),
+        *BATCHES,
         INTERACTIONS,
         replace(INTERACTIONS, path="/{version}/interactions"),  # as the client before version 3 has it
     ),

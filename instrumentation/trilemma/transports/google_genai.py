@@ -6,6 +6,7 @@ and downloads go past it, and so do interactions, whose client is another genera
 """
 
 import copy
+import io
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -16,11 +17,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from trilemma import guard
+from trilemma import deferred, guard
 from trilemma.dropped import track
 from trilemma.engine import CURRENT, Call, Engine
 from trilemma.opening import Opener, Route, Server
 from trilemma.patching import Patches
+from trilemma.providers.gemini_batches import list_results
 from trilemma.providers.spec import Provider
 from trilemma.record import read_json
 from trilemma.transports import httpx_client
@@ -48,7 +50,7 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
             client, f"_{prefix}request", partial(wrap, open_call=opener.open_request, note_result=_note_result)
         )
         for name in ("upload_file", "download_file"):
-            patches.wrap(client, prefix + name, partial(wrap, open_call=opener.open_file))
+            patches.wrap(client, prefix + name, partial(wrap, open_call=opener.open_file, note_result=_note_file))
     patches.wrap(client, "_request_once", _attempt)
     patches.wrap(client, "_async_request_once", _attempt_async)
     error = import_module(f"{sdk.__name__}.errors").APIError
@@ -128,8 +130,11 @@ class _Opener(_ResourceOpener):
 def _note_result(call: Call, response: Any) -> Any:
     """Read what the SDK's function returns: the text of the body, or a response that is still to be read."""
     body = getattr(response, "response_stream", None)
+    spec = call.target.endpoint.spec
     if isinstance(body, list):
-        if body and call.target.endpoint.spec.response:
+        if body and spec.batch is not None:
+            _note_job(call, read_json(body[0]))
+        elif body and spec.response:
             call.body = read_json(body[0])
             call.can_wait = len(body[0]) <= _MAX_WAITING_CHARACTERS
     elif body is not None:
@@ -137,6 +142,21 @@ def _note_result(call: Call, response: Any) -> Any:
         call.is_unread = True
         track(call)
     return response
+
+
+def _note_job(call: Call, job: dict[str, Any]) -> None:
+    call.body = {**job, "id": job.get("name")}
+    deferred.note_response(call, call.body)
+    for result in list_results(job):
+        deferred.note_line(call, result)
+
+
+def _note_file(call: Call, content: Any) -> Any:
+    """Read a file that was asked for, if it is one of a batch's results."""
+    if call.target.endpoint.spec.deferred is not None and isinstance(content, bytes) and content[:1] == b"{":
+        for line in io.BytesIO(content):  # of what may be hundreds of MB, one at a time
+            deferred.note_line(call, read_json(line))
+    return content
 
 
 def _attempt(original: Callable[..., Any]) -> Callable[..., Any]:

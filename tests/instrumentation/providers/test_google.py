@@ -12,6 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trilemma
 
 from tests.instrumentation.providers.cases import GOOGLE
 from tests.instrumentation.providers.conftest import is_error, read
@@ -230,6 +231,66 @@ async def test_stream_dropped_without_the_garbage_collector(traced: Traced) -> N
         assert traced.record()["stream_end"] == "abandoned"
     finally:
         gc.enable()
+
+
+JOB: dict[str, Any] = {
+    "name": "batches/b1",
+    "metadata": {
+        "model": "models/gemini-2.5-flash",
+        "state": "BATCH_STATE_SUCCEEDED",
+        "createTime": "2026-03-01T00:00:00Z",
+        "endTime": "2026-03-01T02:00:00Z",
+        "name": "batches/b1",
+    },
+    "done": True,
+}
+USAGE = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
+
+
+def items(traced: Traced) -> dict[str, Any]:
+    """Return the spans of a batch's items, by their keys."""
+    spans = [span for span in traced.spans() if read(span)["batch"]]
+    return {read(span)["batch_custom_id"]: span for span in spans}
+
+
+@newest
+def test_batch(traced: Traced) -> None:
+    """An item of a batch is a call at half the price, at the batch's times, of the task that asked for it; once."""
+    done = answer(usageMetadata=USAGE)
+    results = [{"response": done}, {"error": {"code": 8, "message": "no", "status": "RESOURCE_EXHAUSTED"}}]
+    output = {"inlinedResponses": {"inlinedResponses": results}}
+    finished = {**JOB, "metadata": {**JOB["metadata"], "output": output}, "response": output}
+    client = traced.client(GOOGLE, reply_json({**JOB, "done": False}), reply_json(finished))
+    with trilemma.task("support.refund"):
+        client.batches.create(model="gemini-2.5-flash", src=[{"contents": [{"parts": [{"text": "Where?"}]}]}])
+    assert client.batches.get(name="batches/b1").dest.inlined_responses[0].response.text == "It ships today."
+    found = items(traced)
+    record = read(found["0"])
+    assert found["0"].name == "generate_content gemini-2.5-flash"
+    assert (found["0"].end_time - found["0"].start_time) / 1e9 == 7200
+    assert (record["batch_id"], record["task_name"]) == ("batches/b1", "support.refund")
+    assert record["cost"] == pytest.approx(1000 * 0.15e-6 + 100 * 1.25e-6)
+    assert is_error(found["1"])
+    assert (read(found["1"])["error_type"], read(found["1"])["cost"]) == ("RESOURCE_EXHAUSTED", 0.0)
+    ids = found["0"].context.span_id
+    traced.exporter.clear()
+    client.batches.get(name="batches/b1")
+    assert items(traced)["0"].context.span_id == ids
+
+
+@newest
+def test_batch_in_a_file(traced: Traced) -> None:
+    """So is a line of a batch's file, of the task in its key; the lines of another file are none."""
+    lines = [{"key": "tri-support_2erefund__t-1", "response": answer(usageMetadata=USAGE)}, {"no": "item"}]
+    content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    finished = {**JOB, "name": "batches/b2", "response": {"responsesFile": "files/batch-b2"}}
+    client = traced.client(GOOGLE, reply_json(finished), Reply(body=content))
+    client.batches.get(name="batches/b2")
+    assert client.files.download(file="files/batch-b2") == content
+    [(key, span)] = items(traced).items()
+    record = read(span)
+    assert (key, record["task_id"], record["batch_id"]) == ("tri-support_2erefund__t-1", "t-1", "batches/b2")
+    assert (record["input_tokens"], record["output_tokens"]) == (1000, 100)
 
 
 INTERACTION: dict[str, Any] = {
