@@ -76,6 +76,8 @@ class _Opener(Opener):
                 return self.open_request(owner, (request,), {})
             url = given.get("url") or given.get("base_url") or owner.base_url()
             body = given.get("json") or given.get("data")
+            if isinstance(body, dict):  # not yet what is sent: cohere marks what the user left out by an ellipsis
+                body = {name: value for name, value in body.items() if value is not ...}
             return self._open(given["method"], str(url), str(given.get("path") or ""), body)
 
         return open_call

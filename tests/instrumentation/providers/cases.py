@@ -164,7 +164,20 @@ def _chat(sdk: str, path: str, model: str, **more: Any) -> Case:
 
 GROQ = _chat("groq", "chat.completions.create", "llama-3.3-70b-versatile")
 TOGETHER = _chat("together", "chat.completions.create", "meta-llama/Llama-3.3-70B-Instruct-Turbo")
-MISTRAL = _chat("mistralai", "chat.complete", "mistral-small-latest", stream_path="chat.stream")
+MISTRAL = _chat(
+    "mistralai",
+    "chat.complete",
+    "mistral-small-latest",
+    arguments={
+        "model": "mistral-small-latest",
+        "messages": QUESTION,
+        "temperature": 0.5,
+        "top_p": 1.0,  # which old ones send by default
+        "max_tokens": 50,
+        "tools": TOOLS,
+    },
+    stream_path="chat.stream",
+)
 HUB = _chat("huggingface_hub", "chat_completion", "meta-llama/llama-3.1-8b-instruct")
 COHERE = _chat(
     "cohere",
@@ -183,7 +196,6 @@ OLLAMA = _chat(
         "model": "llama3.2",
         "messages": QUESTION,
         "options": {"temperature": 0.5, "num_predict": 50},
-        "tools": TOOLS,
     },
     response_id="",
     first_content_event=0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,9 @@ class Sdk:
     """Be one SDK.
 
     ``make`` makes a client, sync or async, of an HTTP client and options. ``refused`` and ``unreachable`` are the names
-    of what it raises for status 400 and without a connection, ``refused_type`` and ``unreachable_type`` the error types
-    of the span. ``refusal`` is the body of a refusal. ``stream`` is the name of a stream's class; ``closed`` is how one
-    that is closed has ended: a generator cannot tell that from being dropped. A ``lazy`` one sends nothing before it is
-    read.
+    of what it raises for status 400 ("|" between those of newer and older ones) and without a connection,
+    ``refused_type`` and ``unreachable_type`` the error types of the span. ``refusal`` is the body of a refusal.
+    ``stream`` is the name of a stream's class. A ``lazy`` stream sends nothing before it is read.
     """
 
     name: str
@@ -36,7 +36,6 @@ class Sdk:
     refused_type: str
     unreachable_type: str
     stream: str = "generator"
-    closed: str = "abandoned"
     lazy: bool = False
     retries: bool = False  # whether it repeats a call that failed, when asked to
     cached: bool = True  # whether the provider counts cached tokens
@@ -49,7 +48,9 @@ class Sdk:
         """Return the HTTP library it is built on: httpx or httpx2."""
         for name in self.http:
             try:
-                module = importlib.import_module(name)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of old SDKs, about pydantic of today
+                    module = importlib.import_module(name)
             except ImportError:
                 continue
             return getattr(module, "httpx2", None) or module.httpx
@@ -78,7 +79,6 @@ def _stainless(name: str, client: str, base_url: str, **traits: Any) -> Sdk:
             "refused_type": "invalid_request_error",
             "unreachable_type": "APIConnectionError",
             "stream": "Stream",
-            "closed": "closed",
             "retries": True,
             "done": True,
             **traits,
@@ -110,7 +110,8 @@ def _make_cohere(http_client: Any, *, is_async: bool, version: str = "", **optio
 
     options.pop("max_retries", None)  # asked for with each call
     kind = getattr(cohere, f"{'Async' if is_async else ''}Client{version}")
-    return kind("k", base_url="https://api.cohere.com", httpx_client=http_client, **options)
+    base_url = "https://api.cohere.com" if hasattr(cohere, "ClientV2") else "https://api.cohere.com/v1"
+    return kind("k", base_url=base_url, httpx_client=http_client, **options)
 
 
 def _make_ollama(http_client: Any, *, is_async: bool, **options: Any) -> Any:
@@ -165,8 +166,7 @@ SDKS = {
             refusal={"object": "error", "type": "invalid_request_error", "message": "no", "code": "1"},
             refused_type="invalid_request_error",
             unreachable_type="ConnectError",
-            stream="EventStream",
-            closed="closed",
+            stream="EventStream|generator",
             retries=True,
             done=True,
         ),
@@ -175,7 +175,7 @@ SDKS = {
             provider="cohere",
             make=_make_cohere,
             http=("cohere.core.http_client",),
-            refused="BadRequestError",
+            refused="BadRequestError|ApiError",
             unreachable="ConnectError",
             refusal={"message": "no"},
             refused_type="400",

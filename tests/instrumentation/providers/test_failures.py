@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +38,18 @@ def require_retries(case: Case) -> None:
     """Skip where the SDK repeats no call, or is too old to say so."""
     if not case.traits.retries:
         pytest.skip(f"{case.sdk} does not repeat calls")
-    if case.sdk == "mistralai" and not find_spec("mistralai.client.utils.retries"):
+    if case.sdk == "mistralai" and not has("mistralai.client.utils.retries", "_get_sleep_interval"):
         pytest.skip("this mistralai decides its waits where nobody sees it")
-    if case.sdk == "cohere" and not hasattr(import_module("cohere.core.http_client"), "_retry_timeout_from_retries"):
+    if case.sdk == "cohere" and not has("cohere.core.http_client", "_retry_timeout_from_retries"):
         pytest.skip("this cohere repeats nothing for want of a connection")
+
+
+def has(module: str, name: str) -> bool:
+    """Tell whether the installed SDK has a function."""
+    try:
+        return hasattr(import_module(module), name)
+    except ImportError:
+        return False
 
 
 def ask_retries(case: Case, count: int) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def test_refused(traced: Traced, case: Case) -> None:
     client = traced.client(case, reply_error(case.name, 400))
     with pytest.raises(Exception) as caught:  # noqa: PT011  # each SDK has its own
         case.find(client)(**case.arguments)
-    assert type(caught.value).__name__ == case.traits.refused
+    assert type(caught.value).__name__ in case.traits.refused.split("|")
     record = traced.record()
     assert is_error(traced.span())
     assert record["error_type"] == case.traits.refused_type
@@ -69,7 +76,7 @@ def test_refused_stream(traced: Traced, streamed: Case) -> None:
     client = traced.client(streamed, reply_error(streamed.name, 400))
     with pytest.raises(Exception) as caught:  # noqa: PT011  # each SDK has its own
         list(streamed.find(client)(**streamed.arguments, stream=True))
-    assert type(caught.value).__name__ == streamed.traits.refused
+    assert type(caught.value).__name__ in streamed.traits.refused.split("|")
     record = traced.record()
     assert is_error(traced.span())
     assert (record["error_type"], record["http_status"]) == (streamed.traits.refused_type, 400)
