@@ -9,7 +9,8 @@ from typing import Any
 from opentelemetry import trace
 
 from trilemma.engine import Engine
-from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets, follow, follow_async, make_call, watch
+from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets, watch
+from trilemma.frameworks.running import follow, follow_async, make_call
 from trilemma.frameworks.spans import (
     OPERATION,
     Container,

@@ -12,7 +12,8 @@ from opentelemetry.context import attach, get_current
 
 from trilemma import guard
 from trilemma.engine import Engine, Target
-from trilemma.frameworks.calls import ModelCall, Step, Targets, make_call, watch
+from trilemma.frameworks.calls import ModelCall, Targets, watch
+from trilemma.frameworks.running import Step, make_call
 from trilemma.patching import Patches
 from trilemma.providers.openai import PROVIDER as OPENAI
 from trilemma.providers.spec import Endpoint, Table
