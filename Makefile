@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 $(OLDEST)/.installed: pyproject.toml tests/constraints-oldest.txt $(VENV)/.installed
 	@echo "==> creating $(OLDEST) with the oldest provider SDKs that trilemma supports"
 	@$(PYTHON) -m venv $(OLDEST)
-	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic groq together mistralai cohere ollama huggingface-hub google-genai boto3 aiobotocore httpx pytest pytest-asyncio pytest-randomly pytest-timeout
+	@$(UV) --python $(OLDEST)/bin/python --constraint tests/constraints-oldest.txt --editable . openai anthropic groq together mistralai cohere ollama huggingface-hub google-genai boto3 aiobotocore replicate httpx pytest pytest-asyncio pytest-randomly pytest-timeout
 	@touch $@
 
 # Frameworks want other versions of SDKs than the newest, and not all the same: two environments, each pinned whole.

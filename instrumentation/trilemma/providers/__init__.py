@@ -17,6 +17,7 @@ PROVIDERS = {
     "mistralai": "trilemma.providers.mistralai",
     "ollama": "trilemma.providers.ollama",
     "openai": "trilemma.providers.openai",
+    "replicate": "trilemma.providers.replicate",
     "together": "trilemma.providers.together",
 }
 
@@ -41,6 +42,7 @@ VERSIONS = {
     "mistralai": ("1.1.0", "3.7.0"),
     "ollama": ("0.2.0", "0.6.3"),
     "openai": ("1.0.0", "3.54.0"),
+    "replicate": ("0.18.0", "1.0.7"),
     "together": ("2.0.0", "3.1.1"),
 }
 

@@ -30,6 +30,7 @@ DRIVERS = (
     "ollama",
     "huggingface_hub",
     "botocore",
+    "replicate",
     "google_genai",
     "openai",
 )

@@ -75,12 +75,8 @@ def _make_client(sdk: Sdk, *, is_async: bool, options: tuple[tuple[str, Any], ..
 def _call(sdk: Sdk, client: Any, record: Record, address: Address) -> Any:
     body = record["request_body"]
     path = sdk.methods.get(address.path) if record["method"] == "POST" and isinstance(body, dict) else None
-    if path is None:
-        return _call_path(client, record, address)
-    method = _find_method(client, path)
-    if method is None:
-        raise NotDrivenError(f"it has no {path}")
-    return _call_method(method, body, address)
+    method = _find_method(client, path) if path else None
+    return _call_path(client, record, address) if method is None else _call_method(method, body, address)
 
 
 def _find_method(client: Any, path: str) -> Any:
