@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from trilemma.engine import Call, CompiledEndpoint, Engine, Target
-from trilemma.providers.hosts import name_server
+from trilemma.providers.hosts import find_route, name_server
 from trilemma.providers.spec import Endpoint, Provider
 
 __all__ = ["Opener", "Route", "Server"]
@@ -104,8 +104,11 @@ class Opener:
             endpoint = self._compiled[key] = CompiledEndpoint(spec, self.provider)
         name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
         name = name or name_server(server.host, server.port, server.path)
-        address = {"server_address": server.host, "server_port": server.port} if server.host else {}
-        return Target(endpoint, name or self.provider.name, address, keeps_native_span=keeps_native_span)
+        name = name or self.provider.name
+        address: dict[str, Any] = {"server_address": server.host, "server_port": server.port} if server.host else {}
+        if (route := find_route(server.host, server.path)) is not None:
+            address["route"] = route
+        return Target(endpoint, name, address, keeps_native_span=keeps_native_span)
 
 
 @lru_cache

@@ -79,6 +79,7 @@ def _find_quote(record: Mapping[str, Any], started_at_s: float) -> Quote | None:
         get("response_model"),
         get("request_model"),
         get("service_tier") or get("request_service_tier"),
+        get("route"),
         get("batch"),
     )
     quote = _quotes.get(key)
@@ -208,8 +209,6 @@ def _split_counts(get: Callable[[str], Any], quote: Quote) -> _Counts | None:
         drawn,
         reasoning,
     )
-    if quote.audio_unknown and (get("audio_input_tokens") or get("audio_output_tokens")):
-        return None
     if (
         cached
         and quote.cached_apart

@@ -32,8 +32,13 @@ SAME_PRICE_TIERS = frozenset({("groq", "flex")})
 # learn.microsoft.com, azure/ai-services/openai/how-to/batch; "50% of the standard cost" at ai.google.dev,
 # gemini-api/docs/batch-api; "50% discount" at docs.mistral.ai, batch; "50% lower cost" at console.groq.com, docs/batch.
 BATCH_FACTORS = {"openai": 0.5, "anthropic": 0.5, "azure": 0.5, "google": 0.5, "mistral": 0.5, "groq": 0.5}
-# Providers that price audio apart from text for every model that takes it (developers.openai.com, api/docs/pricing).
-AUDIO_APART = frozenset({"openai", "azure"})
+# USD per million tokens of audio, in and out, of models whose audio the table counts as text (developers.openai.com,
+# api/docs/models, gpt-4o-audio-preview and gpt-4o-mini-audio-preview, 2026-11-24; litellm has the same).
+AUDIO_RATES = {
+    (provider, model): rates
+    for provider in ("openai", "azure")
+    for model, rates in (("gpt-4o-audio-preview", (40.0, 80.0)), ("gpt-4o-mini-audio-preview", (10.0, 20.0)))
+}
 _BATCH = {"processing": "batch"}
 # Models that answer under a name the table does not have, though it has the model.
 ANSWERED_AS = {"davinci:2023-07-21-v2": "davinci-002", "babbage:2023-07-21-v2": "babbage-002"}
@@ -64,6 +69,7 @@ class Call(NamedTuple):
     response_model: str | None
     request_model: str | None
     service_tier: str | None
+    route: str | None
     batch: bool | None
 
 
@@ -93,8 +99,7 @@ class Quote(NamedTuple):
     `plain`: audio, image and reasoning tokens cost what others do. `cached_apart`: of these kinds ("audio", "image")
     cached tokens have a price of their own, so a call with cached input must say how much of it they are.
     `has_output`: output tokens have a price. `unit`: what is billed in place of tokens, by the registry's name.
-    `is_free`: nothing of all this costs anything. `audio_unknown`: audio costs more than text, which the table does not
-    say of this model.
+    `is_free`: nothing of all this costs anything.
     """
 
     start_s: float
@@ -106,7 +111,6 @@ class Quote(NamedTuple):
     has_output: bool = True
     unit: str = ""
     is_free: bool = False
-    audio_unknown: bool = False
 
 
 def name_version(snapshot: DataSnapshot) -> str:
@@ -137,6 +141,9 @@ def quote_call(call: Call, started_at_s: float, snapshot: DataSnapshot) -> Quote
         return Quote(start_s, end_s, reason="model")
     thresholds = _find_thresholds(price)
     bands = tuple((threshold, _measure_rates(price, threshold + 2, discount)) for threshold in thresholds)
+    if (audio := AUDIO_RATES.get((provider.id, model.id))) and "input_audio_mtok" not in units:
+        heard, spoken = (rate * discount for rate in audio)
+        bands = tuple((start, rates._replace(audio_input=heard, audio_output=spoken)) for start, rates in bands)
     return Quote(
         start_s,
         end_s,
@@ -145,7 +152,6 @@ def quote_call(call: Call, started_at_s: float, snapshot: DataSnapshot) -> Quote
         cached_apart=tuple(kind for kind in ("audio", "image") if f"cache_{kind}_read_mtok" in units),
         has_output="output_mtok" in units or not units,
         is_free=not any(rate for _, rates in bands for rate in rates),
-        audio_unknown=provider.id in AUDIO_APART and "input_audio_mtok" not in units,
     )
 
 
@@ -169,7 +175,8 @@ def _quote_other_unit(price: ModelPrice, units: set[str], quote: Quote) -> Quote
 def _find_model(call: Call, snapshot: DataSnapshot) -> tuple[Provider, ModelInfo] | None:
     """Find who served the call (its host knows better than the SDK's name) and the model that answered."""
     host_provider = _find_host(call.server_address, snapshot)
-    provider = host_provider or _find_named(call.provider, snapshot)
+    routed = find_provider_by_id(snapshot.providers, f"{call.provider}_{call.route}") if call.route else None
+    provider = routed or host_provider or _find_named(call.provider, snapshot)
     for model_ref in _list_model_refs(call):
         if provider and (model := provider.find_model(model_ref, all_providers=snapshot.providers)):
             return provider, model

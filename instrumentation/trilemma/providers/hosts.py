@@ -7,13 +7,15 @@ is not in the table keeps the SDK's name, with the host in ``server.address``; T
 
 import json
 import os
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["HOSTS_VARIABLE", "find_price_id", "name_server"]
+__all__ = ["HOSTS_VARIABLE", "find_price_id", "find_route", "name_server"]
 
 HOSTS_VARIABLE = "TRILEMMA_HOSTS"
+_VERSION = re.compile(r"v\d+")
 
 
 class _Entry(NamedTuple):
@@ -30,6 +32,12 @@ def name_server(host: str, port: int = 443, path: str = "") -> str | None:
     return next(
         (entry.name for entry in _load_entries() if _fits(entry.host, hosts) and path.startswith(entry.path)), None
     )
+
+
+def find_route(host: str, path: str) -> str | None:
+    """Return whom a router passes calls under `path` on to; None where `host` is none, or decides for itself."""
+    first = path.strip("/").partition("/")[0]
+    return first if host in _list_routers() and first and not _VERSION.fullmatch(first) else None
 
 
 @cache
@@ -59,6 +67,11 @@ def _load_entries() -> list[_Entry]:
 def _split(name: str, address: str) -> _Entry:
     host, slash, path = address.partition("/")
     return _Entry(name, host, slash + path)
+
+
+@cache
+def _list_routers() -> frozenset[str]:
+    return frozenset(host for each in _load_table() for host in each.get("routers", ()))
 
 
 @cache

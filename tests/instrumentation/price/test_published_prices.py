@@ -112,6 +112,12 @@ CASES: list[tuple[str, dict[str, Any], float]] = [
         300 * 4e-6 + 300 * 32e-6 + 100 * 5e-6 + 300 * 0.4e-6 + 50 * 16e-6 + 150 * 64e-6,
     ),
     (
+        "gpt-4o-audio-preview audio 40 and 80, text 2.50 and 10",
+        {"response_model": "gpt-4o-audio-preview-2024-12-17", "input_tokens": 1000, "audio_input_tokens": 400,
+         "output_tokens": 200, "audio_output_tokens": 150},
+        600 * 2.5e-6 + 400 * 40e-6 + 50 * 10e-6 + 150 * 80e-6,
+    ),
+    (
         "gpt-4o-transcribe audio input 6, text output 10",
         {"operation": "speech_to_text", "response_model": "gpt-4o-transcribe", "input_tokens": 1000,
          "audio_input_tokens": 1000, "output_tokens": 100},
@@ -271,7 +277,8 @@ def test_provider_says_so() -> None:
         ({"service_tier": "scale"}, "service_tier"),
         ({"batch": True, "provider": "cerebras", "response_model": "llama3.1-8b"}, "batch"),
         ({"operation": "image_generation", "response_model": "gpt-image-1.5"}, "usage"),
-        ({"response_model": "gpt-realtime", "input_tokens": 9, "cache_read_tokens": 5, "audio_input_tokens": 5}, "usage"),
+        ({"response_model": "gpt-realtime", "input_tokens": 9, "cache_read_tokens": 5, "audio_input_tokens": 5},
+         "usage"),
         ({"response_model": "whisper-1", "input_tokens": None, "audio_input_s": -1.0}, "usage"),
         ({"response_model": "dall-e-3", "operation": "image_generation", "input_tokens": None, "output_tokens": None},
          "usage"),

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from trilemma.price import price_call
 from trilemma.providers import hosts
-from trilemma.providers.hosts import find_price_id, name_server
+from trilemma.providers.hosts import find_price_id, find_route, name_server
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES
 from tests.instrumentation.providers.wire import reply_whole
@@ -71,6 +72,18 @@ def test_name_of_server(url: str, name: str | None) -> None:
     """A base URL tells who serves it; an address that only looks like one tells nothing."""
     parts = urlsplit(url)
     assert name_server(parts.hostname or "", parts.port or 443, parts.path) == name
+
+
+def test_whom_a_router_passes_a_call_on_to() -> None:
+    """A router that says in its path who serves a call is recorded with that, and its call has that one's price."""
+    assert find_route("router.huggingface.co", "/together/v1/chat/completions") == "together"
+    assert find_route("router.huggingface.co", "/v1") is None
+    assert find_route("abc.endpoints.huggingface.cloud", "/generate") is None
+    record = {"provider": "huggingface", "request_model": "deepseek-ai/DeepSeek-R1", "operation": "chat"}
+    usage = {"input_tokens": 1_000_000, "output_tokens": 0}
+    routed = price_call({**record, **usage, "route": "together", "server_address": "router.huggingface.co"}, 1.79e9)
+    assert routed["cost"] == 3.0
+    assert price_call({**record, **usage}, 1.79e9)["unpriced_reason"] == "model"
 
 
 def test_a_name_is_of_the_conventions_and_a_price_id_of_the_table() -> None:
