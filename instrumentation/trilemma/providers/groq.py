@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from trilemma.providers.chat_completions import CHAT
-from trilemma.providers.media import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
-from trilemma.providers.openai import EMBEDDINGS
+from trilemma.providers.compatible import ERROR_TYPES, SHARED, put_under
 from trilemma.providers.spec import Provider
 
+CHAT, *_OTHERS = SHARED
 _TIMES = {"processing_s": ("usage.total_time", "x_groq.usage.total_time")}
 
 PROVIDER = Provider(
@@ -18,12 +17,6 @@ PROVIDER = Provider(
         "x-ratelimit-remaining-requests": ("remaining_requests", 1),
         "x-ratelimit-remaining-tokens": ("remaining_tokens", 1),
     },
-    error_types=("error.type", "error.code", "type", "code"),  # in a stream the SDK gives the error alone
-    endpoints=(
-        replace(CHAT, path="/openai/v1/chat/completions", response={**CHAT.response, **_TIMES}),
-        replace(EMBEDDINGS, path="/openai/v1/embeddings"),
-        replace(SPEECH, path="/openai/v1/audio/speech"),
-        replace(TRANSCRIPTIONS, path="/openai/v1/audio/transcriptions"),
-        replace(TRANSLATIONS, path="/openai/v1/audio/translations"),
-    ),
+    error_types=ERROR_TYPES,
+    endpoints=put_under("/openai/v1", (replace(CHAT, response={**CHAT.response, **_TIMES}), *_OTHERS)),
 )

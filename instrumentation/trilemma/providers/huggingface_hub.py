@@ -5,8 +5,8 @@ from typing import Any
 
 from trilemma.folding import add_text
 from trilemma.providers.chat_completions import CHAT, COMPLETIONS, fold_chat, fold_completion
+from trilemma.providers.embeddings import EMBEDDINGS
 from trilemma.providers.media import IMAGES, SPEECH, TRANSCRIPTIONS
-from trilemma.providers.openai import EMBEDDINGS
 from trilemma.providers.spec import Content, Endpoint, Hook, Provider, Table
 
 

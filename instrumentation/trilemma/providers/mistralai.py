@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from trilemma.folding import add_text, find_item
 from trilemma.providers.chat_completions import CHAT, PARTS, fold_chat, is_chat_text
+from trilemma.providers.embeddings import EMBEDDINGS
 from trilemma.providers.media import MODERATIONS, SPEECH, TRANSCRIPTIONS
-from trilemma.providers.openai import EMBEDDINGS
 from trilemma.providers.spec import Content, Endpoint, Hook, NativeTracer, Provider
 
 _PARTS = {**PARTS, "thinking": {"type": "=reasoning", "content": "thinking[].text"}}

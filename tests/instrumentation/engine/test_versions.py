@@ -42,11 +42,9 @@ def test_documented(sdk: str) -> None:
     "path", sorted((ROOT / "instrumentation/trilemma/providers").glob("*.py")), ids=lambda p: p.name
 )
 def test_provider_files_are_data(path: Path) -> None:
-    """A provider file imports neither OpenTelemetry nor wrapt, and stays small."""
+    """A provider file imports neither OpenTelemetry nor wrapt (tests/test_sizes.py: and stays small)."""
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"^\s*(import|from) (opentelemetry|wrapt)", text, re.MULTILINE)
-    code = [line for line in text.splitlines() if line.strip() and not line.strip().startswith(("#", '"""'))]
-    assert len(code) <= (120 if path.name == "anthropic.py" else 160)
 
 
 def test_example_of_a_provider() -> None:
