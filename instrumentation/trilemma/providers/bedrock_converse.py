@@ -39,9 +39,13 @@ def fold_converse(body: dict[str, Any], event: dict[str, Any]) -> bool:
 
 
 def is_converse_text(event: dict[str, Any]) -> bool:
-    """Tell whether an event adds a piece of text to a block."""
+    """Tell whether an event adds a piece of text, reasoning or arguments to a block."""
     piece = event.get("contentBlockDelta")
-    return bool(piece and piece["delta"].get("text"))
+    delta = piece.get("delta") if piece else None
+    if not delta:
+        return False
+    tool, reasoning = delta.get("toolUse"), delta.get("reasoningContent")
+    return bool(delta.get("text") or (tool and tool.get("input")) or (reasoning and reasoning.get("text")))
 
 
 def sum_counts(usage: Any, *names: str) -> int | None:

@@ -200,11 +200,17 @@ def _parse_event(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @guard.guarded
 def _note_event(call: Call, event: Any, parsed: Any) -> None:
-    if parsed and call.chunks is not None:
-        [(kind, members), *_] = parsed.items()
-        if bytes not in map(type, members.values()):  # the rest again as it came over the wire
-            members = read_json(event.payload) or members
-        call.chunks.note({kind: members})
+    if not parsed or call.chunks is None:
+        return
+    is_text = call.target.endpoint.spec.is_text
+    try:
+        if is_text is None or not is_text(parsed):
+            [(kind, members), *_] = parsed.items()
+            if bytes not in map(type, members.values()):  # as it came over the wire: see _note_response
+                parsed = {kind: read_json(event.payload) or members}
+    except guard.ODD_SHAPE:
+        pass  # it is noted as it is
+    call.chunks.note(parsed)
 
 
 def _close(original: Callable[..., Any]) -> Callable[..., Any]:
