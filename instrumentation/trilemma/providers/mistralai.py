@@ -7,7 +7,7 @@ from trilemma.folding import add_text, find_item
 from trilemma.providers.chat_completions import CHAT, PARTS, fold_chat, is_chat_text
 from trilemma.providers.embeddings import EMBEDDINGS
 from trilemma.providers.media import MODERATIONS, SPEECH, TRANSCRIPTIONS
-from trilemma.providers.spec import Content, Endpoint, Hook, NativeTracer, Provider
+from trilemma.providers.spec import Content, Endpoint, Hook, Provider
 
 _PARTS = {**PARTS, "thinking": {"type": "=reasoning", "content": "thinking[].text"}}
 _MODEL = {"request_model": "model"}
@@ -80,10 +80,11 @@ _START = Endpoint(
     fold=fold_event,
     content=Content(system="instructions", input="inputs", output="outputs", parts=_PARTS),
 )
-_HOOKS: tuple[tuple[Literal["call", "wait"], str, str], ...] = (
+_HOOKS: tuple[tuple[Literal["call", "wait", "tracer"], str, str], ...] = (
     ("call", "basesdk", "BaseSDK.do_request"),
     ("call", "basesdk", "BaseSDK.do_request_async"),
     ("wait", "utils.retries", "_get_sleep_interval"),
+    ("tracer", "_hooks.tracing", "get_or_create_otel_tracer"),
 )
 
 PROVIDER = Provider(
@@ -101,7 +102,6 @@ PROVIDER = Provider(
         for root in ("mistralai.client", "mistralai")  # since 2.0, and before
         for kind, module, name in _HOOKS
     ),
-    native_tracer=NativeTracer("mistralai.client._hooks.tracing", "get_or_create_otel_tracer", "provider"),
     endpoints=(
         _CHAT,
         replace(_CHAT, path="/v1/agents/completions"),

@@ -127,9 +127,10 @@ class Hook:
       the argument ``again`` is true, it is a further attempt of a call.
     - "client": what gives the HTTP client, each of whose requests is a call.
     - "wait": what decides how long to wait (s) before the next attempt, from the failed one's response or error.
+    - "tracer": what gives (whether the SDK traces itself, its tracer) for a tracer `provider`, None for the global one.
     """
 
-    kind: Literal["call", "client", "wait"]
+    kind: Literal["call", "client", "wait", "tracer"]
     module: str
     name: str
     again: str = ""

@@ -1,7 +1,8 @@
 """Own the hooks of SDKs that send by httpx or httpx2, each at the places its provider names (`Provider.hooks`).
 
-Three kinds of place (`providers.spec.Hook`) serve them all: what makes a call, what gives the HTTP client, and what
-decides how long to wait before the next attempt. Sync and async are told by the function that is replaced.
+Four kinds of place (`providers.spec.Hook`) serve them all: what makes a call, what gives the HTTP client, what decides
+how long to wait before the next attempt, and what an SDK traces itself with. Sync and async are told by the function
+that is replaced.
 """
 
 import inspect
@@ -32,13 +33,6 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     opener = _Opener(provider, engine)
     for hook in provider.hooks:
         patches.when_imported(hook.module, partial(_place, hook, opener, patches))
-    if (native := provider.native_tracer) is not None:
-        patches.when_imported(
-            native.module,
-            lambda module: patches.wrap(
-                module, native.function, lambda original: _quieten(original, native.option, engine)
-            ),
-        )
 
 
 @guard.guarded
@@ -51,6 +45,8 @@ def _place(hook: Hook, opener: "_Opener", patches: Patches, module: Any) -> None
         patches.wrap(owner, name, lambda original: _around_any(original, opener.opens(original, hook.again)))
     elif hook.kind == "wait":
         patches.wrap(owner, name, _note_wait)
+    elif hook.kind == "tracer":
+        patches.wrap(owner, name, lambda original: _quieten(original, opener.engine))
     elif not patches.wrap(owner, name, lambda original: _give_traced(original, opener)):
         patches.add(owner, name, _TracedAttribute(name, opener))
 
@@ -258,12 +254,12 @@ def _note_retry(call: Call, arguments: tuple[Any, ...], wait_s: float) -> None:
     call.note_retry(wait_s)
 
 
-def _quieten(original: Callable[..., Any], option: str, engine: Engine) -> Callable[..., Any]:
+def _quieten(original: Callable[..., Any], engine: Engine) -> Callable[..., Any]:
     """Return what gives an SDK (whether it traces, its tracer): not while we do, unless to a provider of its own."""
 
     def get_tracer(*args: Any, **kwargs: Any) -> Any:
         is_on, tracer = original(*args, **kwargs)
-        own = args[0] if args else kwargs.get(option)
+        own = args[0] if args else kwargs.get("provider")
         is_own = own is not None and own is not (engine.tracer_provider or trace.get_tracer_provider())
         return is_on and (is_own or CURRENT.get() is None), tracer
 
