@@ -27,6 +27,7 @@ EXPECTED = [
     ("True\n", ["batch.classify"], []),
     ("True\n", ["chat gpt-4o-mini", "support.refund"], []),
     ("True\n", [], []),
+    ("True\n", ["support.refund"], []),
     ("top-10 0.095\n", ["support.refund", "variant refund.context"], []),
     (
         "Shall we refund case case-7? Answer yes or no.\n707210bf\n",
