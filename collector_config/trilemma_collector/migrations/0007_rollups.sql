@@ -65,11 +65,46 @@ CREATE TABLE IF NOT EXISTS {database}.stored_calls_daily
 ENGINE = ReplacingMergeTree(computed_at)
 ORDER BY (day, task_name, request_model, provider, operation, service_name, prompt_name, prompt_version, variant, cost_currency);
 
+-- Hours that a late call belongs to, of which fewer calls are kept than were counted: the others have expired (a TTL) or
+-- were deleted. Computing such an hour anew would lose them, so it stays as it was counted.
+CREATE OR REPLACE VIEW {database}.expired_hours AS
+WITH
+    late AS
+    (
+        SELECT DISTINCT toStartOfHour(started_at, 'UTC') AS late_hour
+        FROM {database}.stored_calls
+        WHERE received_at >
+                (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_calls_hourly')
+            AND started_at < received_at - toIntervalDay(1)
+    ),
+    counted AS
+    (
+        SELECT hour AS counted_hour, sum(call_count) AS calls
+        FROM {database}.stored_calls_hourly FINAL
+        WHERE hour GLOBAL IN (SELECT late_hour FROM late)
+            AND (hour, computed_at) GLOBAL IN (SELECT hour, max(computed_at) FROM {database}.stored_calls_hourly GROUP BY hour)
+        GROUP BY hour
+    ),
+    kept AS
+    (
+        SELECT toStartOfHour(started_at, 'UTC') AS kept_hour, count() AS calls
+        FROM {database}.stored_calls
+        WHERE kept_hour GLOBAL IN (SELECT counted_hour FROM counted)
+            AND started_at >= (SELECT min(counted_hour) FROM counted)
+            AND started_at < (SELECT max(counted_hour) + toIntervalHour(1) FROM counted)
+        GROUP BY kept_hour
+    )
+SELECT counted_hour AS hour
+FROM counted
+GLOBAL LEFT JOIN kept ON kept_hour = counted_hour
+WHERE kept.calls < counted.calls;
+
 CREATE OR REPLACE VIEW {database}.fresh_hours AS
 SELECT toStartOfHour(started_at, 'UTC') AS hour, max(stored_calls.received_at) AS received_at
 FROM {database}.stored_calls
-WHERE stored_calls.received_at > 
-    (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_calls_hourly')
+WHERE stored_calls.received_at >
+        (SELECT max(settled_until) - toIntervalMinute(2) FROM {database}.settle_marks WHERE step = 'settle_calls_hourly')
+    AND NOT has((SELECT groupArray(hour) FROM {database}.expired_hours), hour)
 GROUP BY hour;
 
 CREATE OR REPLACE VIEW {database}.fresh_calls_hourly AS
