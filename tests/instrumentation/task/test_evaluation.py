@@ -95,7 +95,8 @@ def test_evaluation_by_ids(telemetry: Telemetry) -> None:
 def test_names_are_the_registrys(telemetry: Telemetry) -> None:
     """Every attribute of the events is in the registry for events, and every such one can be sent."""
     trilemma.outcome("r", "failure", failure_mode="m", value=1)
-    trilemma.evaluate("n", 1, "l", "e", task_id="r")
+    trilemma.evaluate("n", 1, "l", "e", task_id="r", source="human")
+    trilemma.mark("1" * 32 + "-" + "2" * 16, "used", block="b")
     sent = {name for event in telemetry.events() for name in event.attributes}
     registered = {field.attribute for field in fields().values() if "event" in field.on}
     assert sent - {"trilemma.task.id"} == registered
