@@ -39,4 +39,5 @@ VERSIONS = {
 
 def patch(framework: str, module: ModuleType, engine: Engine, patches: Patches) -> None:
     """Give the functions of the imported `module` of `framework` their spans."""
+    import_module("trilemma.frameworks.calls").watch(engine)
     import_module(f"trilemma.frameworks.{framework}").patch(module, engine, patches)

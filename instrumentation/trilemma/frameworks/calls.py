@@ -17,6 +17,7 @@ from trilemma import guard
 from trilemma.chunks import Chunks
 from trilemma.dropped import end_dropped, track
 from trilemma.engine import Call, CompiledEndpoint, Engine, Target
+from trilemma.frameworks.spans import AGENT_KEY
 from trilemma.providers.spec import Endpoint, Provider
 
 __all__ = ["CURRENT_MODEL_CALL", "ModelCall", "Read", "Targets", "watch"]
@@ -30,7 +31,7 @@ CURRENT_MODEL_CALL: ContextVar["ModelCall | None"] = ContextVar("trilemma_model_
 
 def watch(engine: Engine) -> None:
     """Have `engine` tell of each provider call that it opens."""
-    engine.note_open = _cover
+    engine.note_open = _note_open
 
 
 class Targets:
@@ -171,7 +172,10 @@ def _to_plain(value: Any) -> Any:
     return value.model_dump() if hasattr(value, "model_dump") and not isinstance(value, type) else str(value)
 
 
-def _cover(call: Call) -> None:
+def _note_open(call: Call) -> None:
+    agent = otel_context.get_value(AGENT_KEY)
+    if agent is not None:
+        call.record["agent_name"] = agent
     outer = CURRENT_MODEL_CALL.get()
     if outer is not None and " " not in call.record["operation"]:  # a plain span (POST /files) is no model call
         outer.cover()

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry import trace
 
 from trilemma.engine import Engine
-from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets, watch
+from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets
 from trilemma.frameworks.running import follow, follow_async, make_call
 from trilemma.frameworks.spans import (
     OPERATION,
@@ -82,7 +82,6 @@ COMPLETION = Endpoint("completion", "text_completion", request=_REQUEST, respons
 
 def patch(module: ModuleType, engine: Engine, patches: Patches) -> None:
     """Wrap what `module` holds."""
-    watch(engine)
     _PATCHES[module.__name__](module, engine, patches)
 
 

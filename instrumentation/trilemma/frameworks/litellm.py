@@ -12,7 +12,7 @@ from opentelemetry.context import attach, get_current
 
 from trilemma import guard
 from trilemma.engine import Engine, Target
-from trilemma.frameworks.calls import ModelCall, Targets, watch
+from trilemma.frameworks.calls import ModelCall, Targets
 from trilemma.frameworks.running import Step, make_call
 from trilemma.patching import Patches
 from trilemma.providers.openai import PROVIDER as OPENAI
@@ -95,7 +95,6 @@ _HEADER_PREFIX = "llm_provider-"
 
 def patch(module: ModuleType, engine: Engine, patches: Patches) -> None:
     """Wrap what the functions of `module` call; their caches, hooks and retries stay outside."""
-    watch(engine)
     targets = Targets("litellm")
     for name, (endpoint, positions) in _FUNCTIONS.items():
         start = partial(_start, engine, targets, endpoint, positions)

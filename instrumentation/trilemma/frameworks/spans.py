@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
+    "AGENT_KEY",
     "OPERATION",
     "Container",
     "Describe",
@@ -42,6 +43,9 @@ __all__ = [
 
 OPERATION = "gen_ai.operation.name"
 ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
+
+AGENT_KEY = otel_context.create_key("trilemma-agent")
+"""Where a context holds the name of the agent that runs in it."""
 
 # Exceptions by which frameworks pause or redirect a run: no failures.
 _CONTROL_FLOW = frozenset({"ApprovalRequired", "CallDeferred", "GraphBubbleUp", "SkipToolExecution", "WaitingForEvent"})
@@ -114,6 +118,9 @@ class Container:
             attributes = {**task_attributes(self._context), **opening.attributes}
             self.span = get_tracer().start_span(opening.name, self._context, opening.kind, attributes)
             self._context = trace.set_span_in_context(self.span, self._context)
+            if opening.attributes.get(OPERATION) == "invoke_agent":
+                name = opening.attributes.get("gen_ai.agent.name")
+                self._context = otel_context.set_value(AGENT_KEY, name, self._context)
 
     def begin(self) -> otel_context.Context:
         """Return the context in which the span is the current one."""

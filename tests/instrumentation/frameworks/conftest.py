@@ -85,6 +85,10 @@ class Traced:
         """Return those with a provider: calls."""
         return [span for span in self.spans() if "gen_ai.provider.name" in (span.attributes or {})]
 
+    def agents(self) -> set[Any]:
+        """Return the agents that made the calls, as the calls say."""
+        return {(span.attributes or {}).get("gen_ai.agent.name") for span in self.calls()}
+
     def tokens(self) -> tuple[int, int]:
         """Return the sums of the tokens over all spans, whatever they are."""
         names = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tests.instrumentation.frameworks.conftest import Record, Traced
     from tests.instrumentation.frameworks.fake_provider import FakeProvider
+    from tests.instrumentation.receiver import Receiver
 
 OPENAI, ANTHROPIC = "gpt-4o-mini", "claude-sonnet-4-6"
 QUESTION = {"messages": [{"role": "user", "content": "Refund order 7"}]}
@@ -80,6 +83,7 @@ def test_agent(traced: Traced, provider: FakeProvider, model: str) -> None:
     answer = make_agent(model).invoke(QUESTION)["messages"][-1].content
     assert answer == "Refunded."
     assert traced.tree() == agent_tree(model)
+    assert traced.agents() == {"helper"}
     assert traced.tokens() == provider.tokens()
     assert [(span.attributes or {})["gen_ai.operation.name"] for span in traced.spans()][:3] == [
         "invoke_agent",
@@ -268,6 +272,29 @@ def test_text_model(traced: Traced) -> None:
     """An old text model has a call too."""
     FakeListLLM(responses=["Refunded."]).invoke("Hi")
     assert [(span.attributes or {})["gen_ai.operation.name"] for span in traced.spans()] == ["text_completion"]
+
+
+def test_without_code(provider: FakeProvider, environment: dict[str, str], receiver: Receiver, tmp_path: Path) -> None:
+    """`trilemma run` traces a program with an agent whole, though the program knows nothing of it."""
+    app = tmp_path / "app.py"
+    app.write_text(
+        "from langchain.agents import create_agent\n"
+        "from langchain_openai import ChatOpenAI\n"
+        f"from tests.instrumentation.frameworks.shop import lookup, refund\n"
+        f"model = ChatOpenAI(model={OPENAI!r}, base_url='{provider.url}/v1')\n"
+        "agent = create_agent(model, [lookup, refund], name='helper')\n"
+        f"print(agent.invoke({QUESTION!r})['messages'][-1].content)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["trilemma", "run", "--", "python", str(app)],
+        env={**environment, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "Refunded.\n"), done.stderr
+    assert sorted(span.name for span in receiver.spans()) == sorted(line.strip(" >") for line in agent_tree(OPENAI))
 
 
 def test_switched_off(traced: Traced, provider: FakeProvider) -> None:

@@ -48,6 +48,7 @@ async def test_agent(traced: Traced, provider: FakeProvider, kind: Any) -> None:
     """An agent's run is its span with its calls and tools beneath; the tokens are the provider's, once."""
     assert str(await make_agent(provider, kind=kind).run("Refund order 7")) == "Refunded."
     assert traced.tree() == agent_tree(MODEL)
+    assert traced.agents() == {"helper"}
     assert traced.tokens() == provider.tokens()
 
 

@@ -53,6 +53,7 @@ async def test_agent(traced: Traced, provider: FakeProvider, api: Any) -> None:
     result = await Runner.run(make_agent(api=api), "Refund order 7")
     assert result.final_output == "Refunded."
     assert traced.tree() == TREE
+    assert traced.agents() == {"helper"}
     assert traced.tokens() == provider.tokens()
 
 
@@ -103,6 +104,7 @@ async def test_handoff(traced: Traced, provider: FakeProvider) -> None:
         "  invoke_agent helper",
     ]
     assert (traced.spans()[0].attributes or {})["gen_ai.conversation.id"] == "chat-1"
+    assert traced.agents() == {"triage", "helper"}
     assert traced.tokens() == provider.tokens()
 
 

@@ -51,6 +51,7 @@ async def test_agent(traced: Traced, provider: FakeProvider, model: str) -> None
     result = await make_agent(model).run("Refund order 7")
     assert result.output == "Refunded."
     assert traced.tree() == agent_tree(model)
+    assert traced.agents() == {"helper"}
     assert traced.tokens() == provider.tokens()
 
 
