@@ -6,10 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry._logs import LogRecord, SeverityNumber
 
 from trilemma import guard
-from trilemma.messages import read_input, read_output, read_system, read_tools
 from trilemma.record import to_valid
 from trilemma.registry import attribute
 from trilemma.telemetry import get_logger
@@ -61,6 +59,8 @@ def read_content(content: "Content", request: bytes | None, response: dict[str, 
 
     The request is read from the bytes that were sent: the user's objects may be iterators, models, or changed since.
     """
+    from trilemma.messages import read_input, read_output, read_system, read_tools  # not where content is off
+
     try:
         sent = json.loads(request or b"{}")
     except ValueError:
@@ -90,6 +90,8 @@ def send_details(span: trace.Span, attributes: dict[str, Any], at_ns: int) -> No
     """Emit the event that carries a call's attributes and its content."""
     logger = get_logger()
     if logger is not None:
+        from opentelemetry._logs import LogRecord, SeverityNumber  # not where content is off
+
         record = LogRecord(
             timestamp=at_ns,
             observed_timestamp=at_ns,

@@ -11,18 +11,13 @@ from trilemma.export import ExportSettings, adopt, is_disabled, provide_loggers,
 from trilemma.telemetry import find_providers, get_tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-try:
-    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-except ImportError:  # it comes with opentelemetry-instrument, which is what needs the class
-    BaseInstrumentor = object
-
-__all__ = ["TrilemmaInstrumentor", "instrument", "instrument_deferred", "uninstrument"]
+__all__ = ["instrument", "instrument_deferred", "uninstrument"]
 
 _log = logging.getLogger("trilemma")
 
@@ -99,22 +94,14 @@ def uninstrument() -> None:
     find_providers()
 
 
-class TrilemmaInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # Any, where it is there
-    """Be what `opentelemetry-instrument` loads: it patches, and exports only where no one else does."""
+def __getattr__(name: str) -> Any:
+    # What `opentelemetry-instrument` loads by its entry point stands on a module that takes longer to import than all
+    # of trilemma.
+    if name == "TrilemmaInstrumentor":
+        from trilemma.entry_point import TrilemmaInstrumentor
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Return nothing: a provider SDK that is not installed is no reason not to load."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        providers = {key: kwargs.get(key) for key in ("tracer_provider", "meter_provider", "logger_provider")}
-        if providers["tracer_provider"] is None:
-            instrument_deferred(ExportSettings(), None, providers["meter_provider"], providers["logger_provider"])
-        else:
-            instrument(**providers)  # type: ignore[arg-type]
-
-    def _uninstrument(self, **_: Any) -> None:
-        uninstrument()
+        return TrilemmaInstrumentor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _patch(
