@@ -1,19 +1,21 @@
-"""Drive boto3: any operation of Bedrock's and SageMaker's runtimes, found by its URL in the service's own model."""
+"""Drive boto3, and aiobotocore where it is: any operation of Bedrock's and SageMaker's runtimes, found by its URL."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import re
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from tests.wire_score.corpus import body_bytes, reply_headers
-from tests.wire_score.outcome import NotDrivenError, Outcome, ask
+from tests.wire_score.outcome import NotDrivenError, Outcome, ask, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.wire_score.corpus import Record
 
@@ -24,6 +26,7 @@ _SERVICES = {
     "bedrock-agent-runtime.": "bedrock-agent-runtime",
     "runtime.sagemaker.": "sagemaker-runtime",
 }
+_ACCOUNT = {"region_name": "us-east-1", "aws_access_key_id": "k", "aws_secret_access_key": "k"}
 _CLIENT_PARTS = re.compile(r"^(?P<base>.*?)(?P<path>/(?:model|guardrail|agents|knowledgebases|retrieve|endpoints).*)$")
 
 
@@ -53,17 +56,21 @@ def _find_service(record: Record) -> str | None:
 
 
 def send(record: Record, *, is_async: bool) -> Outcome:
-    """Send a record; aiobotocore needs another botocore than the newest, so there is no async client here."""
-    del is_async
+    """Send a record; aiobotocore needs another botocore than the newest, so that it is not everywhere."""
     url = urlsplit(record["url"])
     parts = _CLIENT_PARTS.match(url.path)
     service = _find_service(record)
     if parts is None or service is None:
         raise NotDrivenError("no path of a service here")
-    client, transport = _make(service, f"{url.scheme}://{url.netloc}{parts['base']}")
+    endpoint_url = f"{url.scheme}://{url.netloc}{parts['base']}"
+    client, transport = _make(service, endpoint_url)
     operation, in_path = _find_operation(client, record["method"], parts["path"])
-    method = getattr(client, operation.method)
     arguments = {**_read_body(operation.shape, record), **in_path}
+    if is_async and find_spec("aiobotocore"):
+        client, transport = _make_async(service, endpoint_url)
+        method = getattr(client, operation.method)
+        return ask(transport, record, lambda: _read_async(method(**arguments)), is_async=True)
+    method = getattr(client, operation.method)
     return ask(transport, record, lambda: _read(method(**arguments)), is_async=False)
 
 
@@ -129,6 +136,23 @@ def _events(stream: Any) -> Iterator[Any]:
     yield from stream
 
 
+async def _read_async(called: Any) -> Any:
+    """Do the same, of aiobotocore."""
+    result = await called
+    for name, value in result.items():
+        if type(value).__name__ == "AioEventStream":
+            return _events_async(value)
+        if type(value).__name__ == "StreamingBody":
+            result[name] = await value.read()
+    result.pop("ResponseMetadata", None)
+    return result
+
+
+async def _events_async(stream: Any) -> AsyncIterator[Any]:
+    async for event in stream:
+        yield event
+
+
 class _Transport:
     def __init__(self) -> None:
         self.record: Record = {}
@@ -145,20 +169,56 @@ class _Transport:
         return AWSResponse(request.url, status, raw.headers, raw)
 
 
+class _AsyncTransport(_Transport):
+    async def answer(self, request: Any, **_: Any) -> Any:
+        from aiobotocore.awsrequest import AioAWSResponse
+
+        self.asked += 1
+        headers, status = reply_headers(self.record), self.record["status"]
+        return AioAWSResponse(request.url, status, headers, _Raw(body_bytes(self.record), headers))
+
+
+class _Raw:
+    """Stand for aiohttp's response: a body that is there."""
+
+    def __init__(self, body: bytes, headers: dict[str, str]) -> None:
+        from aiohttp.base_protocol import BaseProtocol
+        from aiohttp.streams import StreamReader
+
+        loop = asyncio.get_running_loop()
+        self.url = ""
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self.content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+        self.content.feed_data(body)
+        self.content.feed_eof()
+
+    async def read(self) -> bytes:
+        return await self.content.read()
+
+    def close(self) -> None:
+        pass
+
+
+@cache
+def _make_async(service: str, endpoint_url: str) -> tuple[Any, _AsyncTransport]:
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    config = AioConfig(retries={"total_max_attempts": 1}, parameter_validation=False)
+    made = get_session().create_client(service, endpoint_url=endpoint_url, config=config, **_ACCOUNT)
+    client = run_async(made.__aenter__())
+    transport = _AsyncTransport()
+    client.meta.events.register("before-send.*.*", transport.answer)
+    return client, transport
+
+
 @cache
 def _make(service: str, endpoint_url: str) -> tuple[Any, _Transport]:
     import boto3
     from botocore.config import Config
 
     config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-    client = boto3.client(
-        service,
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="k",
-        aws_secret_access_key="k",
-        config=config,
-    )
+    client = boto3.client(service, endpoint_url=endpoint_url, config=config, **_ACCOUNT)
     transport = _Transport()
     client.meta.events.register("before-send.*.*", transport.answer)
     return client, transport
