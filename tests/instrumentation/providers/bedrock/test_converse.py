@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 from typing import TYPE_CHECKING, Any
@@ -298,3 +299,26 @@ def find_client_class(*, is_async: bool) -> Any:
     from botocore.client import BaseClient
 
     return BaseClient
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+async def test_cancelled(traced: Traced, aws: Aws, when: str) -> None:
+    """Cancelling a task that waits for the answer, or for more of it, cancels it, and its span has ended."""
+    if not aws.is_async:
+        pytest.skip("a thread cannot be cancelled")
+    behaviour = HANG if when == "before" else reply_events(*FRAMES[:4], hangs=True)
+    with FaultServer(behaviour) as server:
+
+        async def ask() -> None:
+            await aws.read_all((await aws.call(server, "converse_stream", **ASKED))["stream"])
+
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    record = traced.record()
+    if when == "within":
+        assert (record["stream_end"], record["error_type"], record["chunk_count"]) == ("cancelled", None, 4)
+    else:
+        assert record["error_type"] == "CancelledError"
