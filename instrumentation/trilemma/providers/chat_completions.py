@@ -64,7 +64,16 @@ _RESPONSE: Table = {
     ),
     "audio_output_tokens": "usage.completion_tokens_details.audio_tokens",
     "cost": ("usage.cost", "usage.cost.total_cost"),
+    "refused": lambda body: any((choice.get("message") or {}).get("refusal") for choice in body["choices"]) or None,
+    "filtered": lambda body: list_filtered([*(body.get("prompt_filter_results") or ()), *body["choices"]]),
 }
+
+
+def list_filtered(places: list[dict[str, Any]]) -> list[str] | None:
+    """Return the categories in which Azure's content filter cut one of these, the prompts and the choices."""
+    results = [place.get("content_filter_results") or {} for place in places]
+    found = {name for each in results for name, verdict in each.items() if (verdict or {}).get("filtered")}
+    return sorted(found) or None
 
 
 def name_output_type(kind: Any) -> str | None:

@@ -75,6 +75,11 @@ def _finish_reason(body: dict[str, Any]) -> Any:
     return (details.get("reason") if type(details) is dict else None) or body.get("status")
 
 
+def _is_refusal(body: dict[str, Any]) -> bool | None:
+    parts = (part for item in body["output"] if item["type"] == "message" for part in item.get("content") or ())
+    return any(part.get("type") == "refusal" for part in parts) or None
+
+
 def _count_searches(body: dict[str, Any]) -> int | None:
     # OpenAI bills searches, not the opening of pages they found: "Search actions incur a tool call cost" (its docs).
     calls = [item.get("action") or {} for item in body["output"] if item["type"] == "web_search_call"]
@@ -124,6 +129,7 @@ RESPONSES = Endpoint(
         "tool_call_ids": "output[function_call|custom_tool_call].call_id",
         "error_type": "error.code",
         "web_search_count": _count_searches,
+        "refused": _is_refusal,
         "cost": "usage.cost",
     },
     fold=fold_response,
