@@ -6,6 +6,7 @@ thread or task; the session's span ends when the connection is closed or dropped
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -90,7 +91,11 @@ class _Session:
 
     @guard.guarded
     def note_received(self, data: bytes | str) -> None:
-        """Take what the server sends."""
+        """Take what the server sends; an odd event of its costs that event."""
+        with suppress(*guard.ODD_SHAPE):
+            self._note(data)
+
+    def _note(self, data: bytes | str) -> None:
         content = data.encode() if isinstance(data, str) else data
         if len(self._responses) == 1 and _DELTA in content[:_HEAD_BYTES]:
             self._note_chunk(next(iter(self._responses.values())), _PIECE)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from contextlib import contextmanager
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -14,6 +15,7 @@ import trilemma
 from opentelemetry.trace import StatusCode
 
 from tests.instrumentation.providers.conftest import read
+from tests.instrumentation.providers.mutations import change_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,6 +272,31 @@ def test_broken_session(traced: Traced) -> None:
     assert session.status.status_code is StatusCode.ERROR
     assert (read(response)["stream_end"], read(response)["chunk_count"]) == ("closed", 3)
     assert (read(response)["cost"], read(response)["unpriced_reason"]) == (None, "usage")
+
+
+def test_mutated_events(traced: Traced) -> None:
+    """Whatever the server sends reaches the app as it was sent, and the session's span is there; seeded."""
+    chance = Random(20261124)
+    good = [
+        json.dumps(event).encode() for event in (SESSION, HEARD, *make_response("resp_1"), *make_response("resp_2"))
+    ]
+    sent = [
+        change_json(chance.choice(good), chance) if chance.random() < 0.7 else chance.choice(good) for _ in range(600)
+    ]
+
+    def send_all(socket: Any) -> None:
+        for data in [*sent, b"the end"]:
+            socket.send(data)
+
+    received = []
+    with serve(send_all) as base_url, openai.OpenAI(api_key="k", base_url=base_url) as client:
+        connection = find(client, "realtime").connect(model="gpt-realtime").enter()
+        while (data := connection.recv_bytes()) != b"the end":
+            received.append(data)
+        connection.close()
+    assert received == sent
+    assert [span.name for span in traced.spans()].count("realtime gpt-realtime") == 1
+    assert len(traced.spans()) > 100
 
 
 async def test_parallel_sessions(traced: Traced, sessions: str) -> None:
