@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,14 @@ def test_overhead_records_one_span_per_call_and_none_switched_off(
     # Beside the bare span, the anthropic SDK writes its own as soon as there is a tracer provider.
     assert [round(work["spans"]) for work in rows["bare-span"].values()] == [1, 1, 1, 2, 2, 1, 1]
     assert "| trilemma | off |" in capsys.readouterr().out
+
+
+def test_memory_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each call is one span, dropped streams included, and hundreds of calls leave fewer objects behind than calls."""
+    assert main(["memory", "--calls", "600"]) == 0
+    found = re.search(r"further calls, with trilemma: .* KiB, ([-+\d.]+) objects", capsys.readouterr().out)
+    assert found is not None
+    assert float(found[1]) < 1000
 
 
 def test_unknown_benchmark_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 BENCHES = {
     "overhead": "what tracing adds to a call, beside the bare span and two other instrumentations",
+    "memory": "whether a process that makes 100,000 calls grows, with trilemma and without",
     "api": "a price, a task, an import, a start by `trilemma run`, each beside its floor",
     "receiver": "spans per CPU-second that `trilemma up` takes in",
     "importing": "CPU per row of `trilemma import`, beside what the store needs for the same spans",

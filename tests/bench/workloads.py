@@ -18,7 +18,7 @@ from tests.demo.emulator.exchange import Answer, Exchange, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["TITLES", "Workload", "build"]
+__all__ = ["TITLES", "Wire", "Workload", "build", "make_client"]
 
 TITLES: Final = {
     "W1": "openai chat completion, tool call",
@@ -97,35 +97,39 @@ def build(name: str) -> Workload:
     return _BUILDERS[name]()
 
 
-class _Wire:
+class Wire:
     """Be the transport's other end: it answers each request with the same body under a new id."""
 
-    def __init__(self, wire: Any, exchange: Exchange, *, stream: bool) -> None:
+    def __init__(self, wire: Any, exchange: Exchange, *, stream: bool, pieces: int | None = None) -> None:
         exchange.answer, exchange.usage, exchange.response_id = ANSWER, _USAGE, "id_00000000"
         self.headers = wire.headers("req_0", 0.812, (9999, 1_900_000))
         self.headers["content-type"] = "text/event-stream; charset=utf-8" if stream else "application/json"
         self.count = 0
         if stream:
-            self.parts = [event for event, _ in wire.events(exchange, *_cut(wire))]
+            self.parts = [event for event, _ in wire.events(exchange, *_cut(wire, pieces))]
         else:
             self.parts = [
                 json.dumps(_embedded(exchange) if exchange.model == EMBEDDING_MODEL else wire.body(exchange)).encode()
             ]
 
     def chunks(self) -> Iterator[bytes]:
+        """Yield the body of the next answer."""
         self.count += 1
         new_id = b"id_%08d" % self.count
         return (part.replace(b"id_00000000", new_id) for part in self.parts)
 
     def respond(self, httpx: Any) -> Any:
+        """Return the next answer as the HTTP library has it."""
         content = self.chunks() if len(self.parts) > 1 else b"".join(self.chunks())
         return httpx.Response(200, headers=self.headers, content=content)
 
 
-def _cut(wire: Any) -> tuple[list[str], list[str]]:
-    """Cut the answer so that the whole stream has 300 events."""
+def _cut(wire: Any, pieces: int | None) -> tuple[list[str], list[str]]:
+    """Cut the answer's text and arguments into `pieces` each; without it, so that the whole stream has 300 events."""
     arguments = json.dumps(ANSWER.arguments)
     text_count, argument_count = (277, 19) if wire is openai_wire else (272, 20)
+    if pieces is not None:
+        text_count = argument_count = pieces
     return _pieces(ANSWER.text, text_count), _pieces(arguments, argument_count)
 
 
@@ -144,7 +148,8 @@ def _httpx_of(sdk: Any) -> Any:
     return importlib.import_module(next(name for name in bases if name.startswith("httpx")))
 
 
-def _client(sdk_name: str, wire: _Wire, *, is_async: bool = False) -> Any:
+def make_client(sdk_name: str, wire: Wire, *, is_async: bool = False) -> Any:
+    """Return a client of the SDK whose requests `wire` answers."""
     sdk = importlib.import_module(sdk_name)
     httpx = _httpx_of(sdk)
     kind = "Async" if is_async else ""
@@ -163,7 +168,7 @@ _NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def _chat() -> Workload:
-    client = _client("openai", _Wire(openai_wire, openai_wire.read_chat(CHAT, _NOW, 0, 0), stream=False))
+    client = make_client("openai", Wire(openai_wire, openai_wire.read_chat(CHAT, _NOW, 0, 0), stream=False))
     return Workload(
         lambda: client.chat.completions.create(**CHAT),
         lambda r: (
@@ -175,7 +180,7 @@ def _chat() -> Workload:
 
 def _chat_stream() -> Workload:
     body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
-    client = _client("openai", _Wire(openai_wire, openai_wire.read_chat(body, _NOW, 0, 0), stream=True))
+    client = make_client("openai", Wire(openai_wire, openai_wire.read_chat(body, _NOW, 0, 0), stream=True))
     return Workload(
         lambda: sum(1 for _ in client.chat.completions.create(**body)),
         lambda count: count == CHUNKS,
@@ -185,8 +190,8 @@ def _chat_stream() -> Workload:
 
 
 def _chat_async() -> Workload:
-    wire = _Wire(openai_wire, openai_wire.read_chat(CHAT, _NOW, 0, 0), stream=False)
-    client, loop = _client("openai", wire, is_async=True), asyncio.new_event_loop()
+    wire = Wire(openai_wire, openai_wire.read_chat(CHAT, _NOW, 0, 0), stream=False)
+    client, loop = make_client("openai", wire, is_async=True), asyncio.new_event_loop()
 
     async def fifty() -> list[Any]:
         return await asyncio.gather(*(client.chat.completions.create(**CHAT) for _ in range(50)))
@@ -205,7 +210,7 @@ def _chat_async() -> Workload:
 
 def _message() -> Workload:
     exchange = anthropic_wire.read_messages(MESSAGE, _NOW, 0, 0)
-    client = _client("anthropic", _Wire(anthropic_wire, exchange, stream=False))
+    client = make_client("anthropic", Wire(anthropic_wire, exchange, stream=False))
     return Workload(
         lambda: client.messages.create(**MESSAGE),
         lambda r: r.usage.output_tokens == 307 and r.content[1].name == "lookup_order",
@@ -215,7 +220,7 @@ def _message() -> Workload:
 
 def _message_stream() -> Workload:
     exchange = anthropic_wire.read_messages({**MESSAGE, "stream": True}, _NOW, 0, 0)
-    client = _client("anthropic", _Wire(anthropic_wire, exchange, stream=True))
+    client = make_client("anthropic", Wire(anthropic_wire, exchange, stream=True))
 
     def run() -> tuple[int, Any]:
         with client.messages.stream(**MESSAGE) as stream:
@@ -230,7 +235,7 @@ def _message_stream() -> Workload:
 
 def _embeddings() -> Workload:
     exchange = openai_wire.read_embeddings(EMBEDDINGS, _NOW, 0, 0)
-    client = _client("openai", _Wire(openai_wire, exchange, stream=False))
+    client = make_client("openai", Wire(openai_wire, exchange, stream=False))
     return Workload(
         lambda: client.embeddings.create(**EMBEDDINGS),
         lambda r: len(r.data) == 64 and len(r.data[0].embedding) == 1536,
@@ -240,7 +245,7 @@ def _embeddings() -> Workload:
 
 def _response() -> Workload:
     exchange = responses_wire.read_response(RESPONSE, _NOW, 0, 0)
-    client = _client("openai", _Wire(responses_wire, exchange, stream=False))
+    client = make_client("openai", Wire(responses_wire, exchange, stream=False))
     return Workload(
         lambda: client.responses.create(**RESPONSE),
         lambda r: r.usage.input_tokens == 1043 and r.output[1].name == "lookup_order",

@@ -15,7 +15,7 @@ Parts: TypeAlias = Mapping[str, Mapping[str, str | tuple[str, ...]]]
 """A provider's kind of content block to {field of the conventions' part: where in the block it is}."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Content:
     """Say where in the bodies the content is, for those who switch its capture on (trilemma.messages).
 
@@ -33,7 +33,7 @@ class Content:
     choices: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Endpoint:
     """Describe one operation of a provider's API.
 
@@ -68,7 +68,7 @@ class Endpoint:
         return self.deferred.start(body) is not None or self.deferred.choose(body, body, "") is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Batch:
     """Say where in a batch object its times are, the ids of the files of its results, and the path that it asks."""
 
@@ -78,7 +78,7 @@ class Batch:
     path: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Deferred:
     """Say how to read the result of work that no request did (trilemma.deferred).
 
@@ -103,7 +103,7 @@ class Deferred:
     lines: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class NativeTracer:
     """Say where an SDK starts a span of its own for the same call.
 
@@ -116,7 +116,7 @@ class NativeTracer:
     option: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Hook:
     """Say where an SDK that sends by httpx lets us in (trilemma.transports.httpx_client).
 
@@ -136,7 +136,7 @@ class Hook:
     again: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Socket:
     """Describe a realtime API (trilemma.transports.realtime).
 
@@ -151,7 +151,7 @@ class Socket:
     transcript: Endpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs every start
 class Provider:
     """Describe a provider SDK: where its transport is, who serves which host, and its endpoints.
 
