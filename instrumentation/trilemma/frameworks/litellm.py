@@ -1,6 +1,7 @@
 """Wrap LiteLLM's calls, which go to many providers by HTTP clients of its own, and to some by their SDKs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -100,13 +101,18 @@ def patch(module: ModuleType, engine: Engine, patches: Patches) -> None:
         start = partial(_start, engine, targets, endpoint, positions)
         for function in (getattr(module, name, None), getattr(module, f"a{name}", None)):
             patches.wrap_inner(function, partial(make_call, start=start, note_result=_note_result))
-    for module_name, class_name in _STREAMS:
-        stream = getattr(import_module(module_name), class_name)
+    for stream in _find_streams():
         if hasattr(stream, "__next__"):
             patches.wrap(stream, "__next__", _next)
         if hasattr(stream, "__anext__"):
             patches.wrap(stream, "__anext__", _anext)
     patches.wrap(import_module("litellm.router"), "run_async_function", _carry_context)
+
+
+def _find_streams() -> Iterator[type]:
+    for module_name, class_name in _STREAMS:
+        with suppress(ImportError, AttributeError):  # of an older LiteLLM, which has no such stream
+            yield getattr(import_module(module_name), class_name)
 
 
 def _start(

@@ -1,6 +1,6 @@
 """Wrap Pydantic AI's agents and tools; its model calls are those of the providers' SDKs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any
@@ -71,15 +71,20 @@ class _Run:
         self._container.end(error)
 
 
-def _describe_agent(self: Any, *_: Any, conversation_id: Any = None, **__: Any) -> Opening | None:
-    return None if _traces_itself(self) else agent(self.name, conversation_id)
+def _describe_agent(
+    self: Any, *_: Any, conversation_id: Any = None, capabilities: Any = None, **__: Any
+) -> Opening | None:
+    return None if _traces_itself(self, capabilities or ()) else agent(self.name, conversation_id)
 
 
-def _traces_itself(agent_: Any) -> bool:
-    """Tell whether Pydantic AI's own instrumentation is on for this agent: its spans are there then."""
+def _traces_itself(agent_: Any, capabilities: Iterable[Any]) -> bool:
+    """Tell whether Pydantic AI's own instrumentation is on for this run: its spans are there then."""
     settings = getattr(agent_, "_resolve_instrumentation_settings", None)
-    model = getattr(agent_, "model", None)
-    return (settings is not None and settings() is not None) or type(model).__name__ == "InstrumentedModel"
+    if settings is not None and settings() is not None:
+        return True
+    root = getattr(agent_, "_root_capability", None)
+    kinds = {type(each).__name__ for each in (agent_.model, *getattr(root, "capabilities", ()), *capabilities)}
+    return not kinds.isdisjoint({"Instrumentation", "InstrumentedModel"})
 
 
 def _describe_tool(engine: Engine, manager: Any, validated: Any, *_: Any, **__: Any) -> Opening | None:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic_ai import Agent, ModelHTTPError, ModelRetry
+from pydantic_ai.capabilities.instrumentation import Instrumentation
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
@@ -143,14 +144,20 @@ async def test_content(traced: Traced, provider: FakeProvider) -> None:
     assert found["gen_ai.tool.description"] == "Look an order up."
 
 
-async def test_traces_itself(traced: Traced, provider: FakeProvider) -> None:
+@pytest.mark.parametrize("way", ["agent", "capability", "run", "all"])
+async def test_traces_itself(traced: Traced, provider: FakeProvider, way: str) -> None:
     """Where Pydantic AI's own instrumentation is on, its agent and tools are there once: as its spans, not as ours."""
     theirs = InMemorySpanExporter()
     own = TracerProvider(shutdown_on_exit=False)
     own.add_span_processor(SimpleSpanProcessor(theirs))
-    agent = make_agent()
-    agent.instrument = InstrumentationSettings(tracer_provider=own, include_content=False)
-    await agent.run("Refund order 7")
+    settings = InstrumentationSettings(tracer_provider=own, include_content=False)
+    agent = make_agent(capabilities=[Instrumentation(settings)] if way == "capability" else [])
+    agent.instrument = settings if way == "agent" else None
+    Agent.instrument_all(settings if way == "all" else False)
+    try:
+        await agent.run("Refund order 7", capabilities=[Instrumentation(settings)] if way == "run" else [])
+    finally:
+        Agent.instrument_all(False)
     assert sorted(traced.tree()) == [f"chat {MODEL} >"] * 3
     names = [span.name for span in theirs.get_finished_spans()]
     assert len([name for name in names if name.startswith("execute_tool")]) == 2
