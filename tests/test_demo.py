@@ -100,6 +100,25 @@ def test_report_measures_the_planted_truths(run: Run) -> None:
     assert abs(dated - DRIFT_AT) <= timedelta(days=1)
 
 
+def test_decisions_are_rows_of_their_tasks(store: Store) -> None:
+    """Each run says which prompt it used; each reply which articles it was given, and whether it may be sent."""
+    runs = {
+        row["task_name"]: row["runs"] for row in rows(store, "SELECT task_name, count() AS runs FROM tasks GROUP BY 1")
+    }
+    used = rows(store, "SELECT task_name, count() AS n, uniqExact(task_id) AS runs FROM prompts GROUP BY task_name")
+    assert {row["task_name"]: (row["n"], row["runs"]) for row in used} == {name: (n, n) for name, n in runs.items()}
+    replies = runs["support.reply"]
+    [context] = rows(store, "SELECT countIf(is_kept) AS kept, count() AS found FROM context_blocks")
+    assert (context["kept"], context["found"]) == (replies, 4 * replies)
+    [checked] = rows(store, "SELECT count() AS n, countIf(verdict = 'blocked') AS blocked FROM guardrails")
+    [failed] = rows(
+        store, "SELECT countIf(failure_mode LIKE '%Error') AS n FROM tasks WHERE task_name = 'support.reply'"
+    )
+    assert checked["n"] + failed["n"] >= replies >= checked["n"]
+    [terms] = rows(store, "SELECT count() AS n FROM task_terms WHERE budget = 0.05")
+    assert terms["n"] == runs["support.refund"]
+
+
 def test_each_call_is_one_row_with_the_provider_s_own_figures(run: Run, store: Store) -> None:
     """Per request body, calls, retries, final errors and tokens in the store are those of the emulator's ledger."""
     sent: dict[str, Counter[str]] = defaultdict(Counter)

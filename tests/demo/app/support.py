@@ -48,12 +48,11 @@ class Support:
 
     def sort(self, ticket: Ticket, model: str) -> str:
         """Return the category of a mail; right when a colleague closed the case under the same one."""
-        with trilemma.task(
-            "support.triage", input_id=ticket.ticket_id, prompt_name="triage", prompt_version="v1"
-        ) as task:
+        with trilemma.task("support.triage", input_id=ticket.ticket_id) as task:
+            TRIAGE.use()
             response = self.openai.chat.completions.parse(
                 model=model,
-                messages=[{"role": "system", "content": TRIAGE}, {"role": "user", "content": ticket.text}],
+                messages=[{"role": "system", "content": TRIAGE.text}, {"role": "user", "content": ticket.text}],
                 response_format=Triage,
             )
             triage = response.choices[0].message.parsed
@@ -67,10 +66,9 @@ class Support:
 
     def decide_refund(self, ticket: Ticket, model: str, look_up: Callable[[str], Order]) -> float:
         """Return the euros to pay back; right when the books say that this is what was paid back."""
-        with trilemma.task(
-            "support.refund", input_id=ticket.ticket_id, prompt_name="refund", prompt_version="v2"
-        ) as task:
-            messages: list = [{"role": "system", "content": REFUND}, {"role": "user", "content": ticket.text}]
+        with trilemma.task("support.refund", input_id=ticket.ticket_id, budget=0.05, deadline_s=30) as task:
+            REFUND.use()
+            messages: list = [{"role": "system", "content": REFUND.text}, {"role": "user", "content": ticket.text}]
             while True:
                 response = self.openai.chat.completions.create(
                     model=model,
@@ -102,10 +100,13 @@ class Support:
 
     def draft_reply(self, ticket: Ticket, article: str, version: str) -> tuple[str, str]:
         """Return (task id, draft); whether it was any good is known when a colleague has read it."""
-        with trilemma.task(
-            "support.reply", input_id=ticket.ticket_id, prompt_name="reply", prompt_version=version
-        ) as task:
-            system = {"type": "text", "text": REPLY[version], "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+        with trilemma.task("support.reply", input_id=ticket.ticket_id) as task:
+            with trilemma.context("help articles") as blocks:
+                for one in ARTICLES:
+                    keep = blocks.keep if one == article else blocks.drop
+                    keep(one, source="help", tokens=len(one) // 4)
+            REPLY[version].use()
+            system = {"type": "text", "text": REPLY[version].text, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
             with self.anthropic.messages.stream(
                 model="claude-sonnet-4-6",
                 max_tokens=600,
@@ -113,17 +114,19 @@ class Support:
                 messages=[{"role": "user", "content": f"Help article: {article}\n\nMail:\n{ticket.text}"}],
             ) as stream:
                 draft = "".join(stream.text_stream)
+            with trilemma.guardrail("promises", stage="output") as check:
+                if "guarantee" in draft.lower():
+                    check.block("guarantee")
             return task.id, draft
 
     def summarise(self, ticket: Ticket) -> str:
         """Return the summary of a closed case; right when the customer's file can take it."""
-        with trilemma.task(
-            "support.summary", input_id=ticket.ticket_id, prompt_name="summary", prompt_version="v1"
-        ) as task:
+        with trilemma.task("support.summary", input_id=ticket.ticket_id) as task:
+            SUMMARY.use()
             message = self.anthropic.messages.create(
                 model="claude-haiku-4-5",
                 max_tokens=300,
-                system=SUMMARY,
+                system=SUMMARY.text,
                 messages=[{"role": "user", "content": ticket.text}],
             )
             summary = message.content[0].text
