@@ -136,12 +136,14 @@ def _multiply(record: Mapping[str, Any], quote: Quote) -> Mapping[str, Any]:
         if counts is None:
             return _price_started(record, quote)
         rates = _choose_rates(quote, record["input_tokens"])
+        plain = quote.plain  # then there is but one kind of each
         parts: dict[str, Any] = {
-            "cost_input": _sum_input(counts, rates),
-            "cost_output": _sum_output(counts, rates),
+            "cost_input": counts.input * rates.input / _PER if plain else _sum_input(counts, rates),
+            "cost_output": counts.output * rates.output / _PER if plain else _sum_output(counts, rates),
         }
         if record.get("cache_read_tokens") is not None:
-            parts["cost_cache_read"] = _sum_cached(counts, rates)
+            read = counts.cache_read * rates.cache_read / _PER if plain else _sum_cached(counts, rates)
+            parts["cost_cache_read"] = read
         if record.get("cache_write_tokens") is not None:
             written = counts.cache_write * rates.cache_write + counts.cache_write_1h * rates.cache_write_1h
             parts["cost_cache_write"] = written / _PER
