@@ -86,10 +86,16 @@ class Chunks:
         self.last_s = now_s
         self.count += 1
         # The first one is folded whatever it is: it has the response's id and model.
-        if (self.count > 1 and self._is_text(chunk)) or self._fold(self.body, chunk):
+        if (self.count > 1 and self._adds_text(chunk)) or self._fold(self.body, chunk):
             self.last_content_s = now_s
             if not self.first_content_s:
                 self.first_content_s = now_s
+
+    def _adds_text(self, chunk: Any) -> bool:
+        try:
+            return self._is_text(chunk)
+        except guard.ODD_SHAPE:
+            return False  # such as an error in the place of a chunk, which folding keeps
 
 
 def _is_never_text(_: dict[str, Any]) -> bool:

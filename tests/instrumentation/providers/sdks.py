@@ -110,8 +110,8 @@ def _make_cohere(http_client: Any, *, is_async: bool, version: str = "", **optio
 
     options.pop("max_retries", None)  # asked for with each call
     kind = getattr(cohere, f"{'Async' if is_async else ''}Client{version}")
-    base_url = "https://api.cohere.com" if hasattr(cohere, "ClientV2") else "https://api.cohere.com/v1"
-    return kind("k", base_url=base_url, httpx_client=http_client, **options)
+    options.setdefault("base_url", "https://api.cohere.com" + ("" if hasattr(cohere, "ClientV2") else "/v1"))
+    return kind("k", httpx_client=http_client, **options)
 
 
 def _make_ollama(http_client: Any, *, is_async: bool, **options: Any) -> Any:
@@ -130,7 +130,7 @@ def _make_hub(http_client: Any, *, is_async: bool, **options: Any) -> Any:
 
     options.pop("max_retries", None)
     if "model" not in options:
-        options["base_url"] = "https://router.huggingface.co/together/v1"
+        options.setdefault("base_url", "https://router.huggingface.co/together/v1")
     if is_async:
         huggingface_hub.set_async_client_factory(lambda: http_client)
         client: Any = huggingface_hub.AsyncInferenceClient(token="k", **options)
