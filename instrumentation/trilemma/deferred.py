@@ -100,7 +100,7 @@ def _note_batch(call: "Call", body: dict[str, Any]) -> None:
 
 def _remember(batch: _Batch, files: tuple[Any, ...]) -> None:
     for key in (batch.id, *files):
-        if isinstance(key, str):
+        if isinstance(key, str) and key:
             while len(_batches) >= _MAX_BATCHES:
                 _batches.pop(next(iter(_batches)), None)
             _batches[key] = batch

@@ -52,7 +52,7 @@ PROVIDER = Provider(
     transport="httpx_client",
     headers={"ratelimit-remaining": ("remaining_requests", 1)},
     error_types=("title", "detail"),
-    hooks=(Hook("client", "replicate.client", "_build_httpx_client"),),
+    hooks=tuple(Hook("client", "replicate.client", f"Client.{name}") for name in ("_client", "_async_client")),
     endpoints=(
         replace(PREDICTIONS, deferred=_BEGUN),
         replace(_OF_MODEL, path="/v1/models/{owner}/{name}/predictions", deferred=_BEGUN),

@@ -192,6 +192,9 @@ def _give_traced(original: Callable[..., Any], opener: _Opener) -> Callable[...,
     def trace_client(client: Any) -> Any:
         return _trace_client(opener, client)
 
+    if isinstance(original, property):
+        return _TracedProperty(lambda owner: trace_client(original.__get__(owner)))
+
     if inspect.iscoroutinefunction(original):
 
         async def get_async_client(*args: Any, **kwargs: Any) -> Any:
@@ -211,6 +214,10 @@ def _trace_client(opener: _Opener, client: Any) -> Any:
     except Exception:  # noqa: BLE001  # the guard
         guard.caught("trace_client")
         return client
+
+
+class _TracedProperty(property):
+    """Be a property that gives a traced HTTP client; of a class of its own, to bear the attributes of what it wraps."""
 
 
 class _TracedAttribute:

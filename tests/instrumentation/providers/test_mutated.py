@@ -77,7 +77,7 @@ def test_mutated(
             calls = [span for span in traced.spans() if DEFERRED not in (span.attributes or {})]
             assert len(calls) == 1, mutant["mutation"]
             traced.exporter.clear()
-    assert sum(outcome is not None for outcome in without_us) > 0.9 * len(mutants)
+    assert sum(outcome is not None for outcome in without_us) > 0.75 * len(mutants)
     assert not [entry.getMessage() for entry in caplog.records if entry.name == "trilemma"]
 
 

@@ -34,7 +34,7 @@ LEAST = {
     "embedding_dimension": 180,
     "cost": 5900,
 }
-# Of these no SDK is supported: their calls, five, are plain spans, and every other field is a miss that the score shows.
+# Of these no SDK is supported: their calls, five, are plain spans, and every other field is a miss that the score has.
 UNSUPPORTED = ("aleph_alpha", "watsonx")
 IS_NEWEST = version("openai") == VERSIONS["openai"][1]
 # What openai 1.0.0 itself does otherwise, and so its user and our span see.
