@@ -56,6 +56,8 @@ PROVIDER = Provider(
         _endpoint("predictLongRunning", "generate_content", {"choice_count": "parameters.sampleCount"}),
         _endpoint("countTokens", "count_tokens", {}),
         *BATCHES,
+        Endpoint("/live", "realtime", {"request_model": "model"}, method="GET"),
+        Endpoint("/live", "generate_content", {"request_model": "model"}, GENERATED, fold_content),
         INTERACTIONS,
         replace(INTERACTIONS, path="/{version}/interactions"),  # as the client before version 3 has it
     ),

@@ -27,6 +27,7 @@ from trilemma.providers.spec import Provider
 from trilemma.record import read_json
 from trilemma.transports import httpx_client
 from trilemma.transports.calling import around, around_async
+from trilemma.transports.google_live import patch_live
 from trilemma.transports.streams import follow, follow_async
 
 __all__ = ["patch"]
@@ -59,6 +60,7 @@ def patch(provider: Provider, sdk: ModuleType, engine: Engine, patches: Patches)
     patches.wrap(module.HttpResponse, "segments", _follow_segments)
     patches.wrap(module.HttpResponse, "async_segments", _follow_async_segments)
     httpx_client.patch(provider, sdk, engine, patches)
+    patches.when_imported(f"{sdk.__name__}.live", lambda module: patch_live(module, opener, patches))
     interactions = f"{sdk.__name__}._interactions"  # before version 3; a third generator's
     patches.when_imported(
         f"{interactions}._base_client",

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import trilemma
@@ -371,6 +371,77 @@ def test_interaction_refused(traced: Traced) -> None:
         client.interactions.create(**INTERACTION)
     assert (traced.record()["error_type"], traced.record()["http_status"]) == ("invalid_request", 400)
     assert is_error(traced.span())
+
+
+class Socket:
+    """Be a websocket to the live API, which says what it is given to say."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self._messages = [{"setupComplete": {"sessionId": "s1"}}, *messages]
+
+    def __call__(self, *_: Any, **__: Any) -> Socket:
+        """Be connected."""
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def send(self, _: str) -> None:
+        """Take a message."""
+
+    async def recv(self, **_: Any) -> bytes:
+        """Give the next message."""
+        return json.dumps(self._messages.pop(0)).encode()
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+
+def speak(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a message of the model's with a part of its turn."""
+    return {"serverContent": {"modelTurn": {"parts": [part], "role": "model"}}}
+
+
+@newest
+async def test_live(traced: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live session is a span, and each turn of the model's in it a call with its tokens by kind, cost and times."""
+    from google.genai import live
+
+    usage = {
+        "promptTokenCount": 100,
+        "responseTokenCount": 60,
+        "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 80}, {"modality": "TEXT", "tokenCount": 20}],
+        "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 50}, {"modality": "TEXT", "tokenCount": 10}],
+    }
+    audio = speak({"inlineData": {"mimeType": "audio/pcm", "data": "AAAA"}})
+    call = {"toolCall": {"functionCalls": [{"id": "c1", "name": "find_order", "args": {"id": 7}}]}}
+    said = [audio, speak({"text": "Soon."}), {"serverContent": {"turnComplete": True}, "usageMetadata": usage}]
+    cut = [audio, {"serverContent": {"interrupted": True}}, {"serverContent": {"turnComplete": True}}]
+    turns = [*said, call, {"serverContent": {"turnComplete": True}}, *cut]
+    monkeypatch.setattr(live, "ws_connect", Socket(*turns))
+    client = traced.client(GOOGLE, reply_json({}), is_async=True)
+    async with client.live.connect(model="gemini-3.8-live", config={"response_modalities": ["AUDIO"]}) as session:
+        traced.clock.advance(5)
+        await session.send_client_content(turns={"role": "user", "parts": [{"text": "Where is order 7?"}]})
+        traced.clock.advance(0.5)
+        assert [message.text async for message in session.receive()] == [None, "Soon.", None]
+        for _ in range(5):
+            await session._receive()
+    first, second, third, held = traced.spans()
+    assert (first.name, held.name) == ("generate_content gemini-3.8-live", "realtime gemini-3.8-live")
+    assert first.parent.span_id == second.parent.span_id == held.context.span_id
+    record = read(first)
+    assert (record["input_tokens"], record["output_tokens"]) == (100, 60)
+    assert (record["audio_input_tokens"], record["audio_output_tokens"]) == (80, 50)
+    assert (record["finish_reasons"], record["stream_end"]) == (("STOP",), "exhausted")
+    assert record["time_to_first_content_s"] == 0.5
+    assert record["cost_source"] == "price_table"
+    assert read(second)["tool_call_names"] == ("find_order",)
+    assert read(third)["finish_reasons"] == ("INTERRUPTED",)
+    assert read(held)["provider"] == "gcp.gemini"
 
 
 def test_imported_later() -> None:
