@@ -43,12 +43,12 @@ def make(url: str, case: Case, *, is_async: bool, retries: int, timeout_s: float
         client = kind(api_key="k", base_url=url, max_retries=retries, timeout=timeout_s)
         return client, client
     http_client = (http.AsyncClient if is_async else http.Client)(timeout=timeout_s, trust_env=False)
-    options: dict[str, Any] = {
+    by_sdk: dict[str, dict[str, Any]] = {
         "mistralai": {"server_url": url, "timeout_ms": round(timeout_s * 1000)},
         "cohere": {"base_url": url},
         "huggingface_hub": {"base_url": url, "timeout": timeout_s},
-    }[case.sdk]
-    return case.make_client(http_client, is_async=is_async, max_retries=retries, **options), http_client
+    }
+    return case.make_client(http_client, is_async=is_async, max_retries=retries, **by_sdk[case.sdk]), http_client
 
 
 class Calls:
