@@ -49,10 +49,11 @@ class Reading(Protocol):
 
 
 class LateTracer:
-    """Start client spans for a tracer of the SDK, late ones where nobody can tell."""
+    """Start spans of one kind for a tracer of the SDK, late ones where nobody can tell."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, kind: SpanKind = SpanKind.CLIENT) -> None:
         self._tracer: Any = tracer
+        self._kind = kind
         self._processors: Any = None
         self._config: Any = None
         self._flags: frozenset[int] = frozenset()  # of the traces in which a span can be late
@@ -70,12 +71,12 @@ class LateTracer:
         else:
             flags, state = parent.trace_flags, parent.trace_state
         if flags not in self._flags:
-            span: trace.Span = tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=started_ns)
+            span: trace.Span = tracer.start_span(name, context, self._kind, attributes, start_time=started_ns)
             return span
         ids = tracer.id_generator
         trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
         own = SpanContext(trace_id, ids.generate_span_id(), is_remote=False, trace_flags=flags, trace_state=state)
-        return LateSpan(tracer, name, (own, parent), attributes, started_ns)
+        return LateSpan(tracer, name, (own, parent), attributes, started_ns, self._kind)
 
     def _look(self) -> None:
         """Find out whether spans can be late with the processors that the provider has now."""
@@ -106,15 +107,17 @@ class LateSpan(_Span):
     _made = False
     _readable: "_LateReadable | None" = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # only LateTracer calls it
         self,
         tracer: Tracer,
         name: str,
         contexts: tuple[SpanContext, SpanContext | None],  # its own and its parent's
         attributes: dict[str, Any],
         started_ns: int,
+        kind: SpanKind = SpanKind.CLIENT,
     ) -> None:
         self._tracer: Any = tracer
+        self._kind = kind
         self._name = name
         self._context: SpanContext
         self._context, self._parent = contexts
@@ -155,7 +158,7 @@ class LateSpan(_Span):
             resource=tracer.resource,
             attributes=self._start_attributes if self._readable is None else self._readable.attributes,
             span_processor=tracer.span_processor,
-            kind=SpanKind.CLIENT,
+            kind=self._kind,
             instrumentation_info=tracer.instrumentation_info,
             limits=tracer._span_limits,
             instrumentation_scope=tracer._instrumentation_scope,
@@ -201,7 +204,7 @@ class _LateReadable(ReadableSpan):
                 parent=span._parent,
                 resource=tracer.resource,
                 attributes={**span._start_attributes, **attributes},
-                kind=SpanKind.CLIENT,
+                kind=span._kind,
                 instrumentation_info=tracer.instrumentation_info,
                 status=Status(StatusCode.UNSET) if failure is None else Status(StatusCode.ERROR, failure),
                 start_time=span._start_time,

@@ -14,6 +14,7 @@ from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
 from trilemma import guard
 from trilemma.arguments import SOURCES, check_number, check_text, check_word, to_text
 from trilemma.errors import ArgumentError
+from trilemma.span_attributes import write_attributes
 from trilemma.telemetry import get_tracer
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Task:
         "_entries",
         "_fixed_id",
         "_own",
+        "_room",
         "_token",
         "_told",
         "_value",
@@ -155,6 +157,7 @@ class Task:
         self._token: Token[Context] | None = None
         self._ended = False
         self._entries: dict[str, object] | None = None  # of baggage, in every context beneath the task
+        self._room = 0  # bytes that these may still grow by, at the least
         self.assignments: dict[str, Any] = {}  # of experiments, so that each is recorded once
 
     @property
@@ -252,6 +255,7 @@ class Task:
         self.span = get_tracer().start_span(self.name, context, attributes=attributes)
         carrying = _put_in_baggage(self.attributes, trace.set_span_in_context(self.span, context))
         self._entries = cast("dict[str, object]", carrying.get(_BAGGAGE_KEY))
+        self._room = _MAX_BAGGAGE_BYTES - _count_most_bytes(self.attributes)
         return set_value(_TASK_KEY, self, carrying)
 
     @guard.guarded
@@ -260,8 +264,11 @@ class Task:
         if not known or self._ended:
             return
         self.attributes = {**self.attributes, **known}
-        self.span.set_attributes(known)
-        if self._entries is not None and _count_bytes({**self._entries, **known}) <= _MAX_BAGGAGE_BYTES:
+        write_attributes(self.span, known)
+        if self._entries is None:
+            return
+        self._room -= _count_most_bytes(known)
+        if self._room >= 0 or _count_bytes({**self._entries, **known}) <= _MAX_BAGGAGE_BYTES:
             self._entries.update(known)
 
     def _renew(self) -> Task:
@@ -328,8 +335,7 @@ def _read_variant(variant: str | Mapping[str, str | None] | None) -> dict[str, s
 def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
     """Set the task's entries; an outer task's go, and what exceeds the limit stays in this process."""
     entries = {name: value for name, value in baggage.get_all(context).items() if name not in _CARRIED}
-    most_bytes = sum(len(name) + 2 + _MAX_ENCODED * len(value) for name, value in attributes.items())
-    if most_bytes <= _MAX_BAGGAGE_BYTES and all(map(str.isascii, attributes.values())):
+    if _count_most_bytes(attributes) <= _MAX_BAGGAGE_BYTES:
         entries.update(attributes)
         return set_value(_BAGGAGE_KEY, entries, context)
     room = _MAX_BAGGAGE_BYTES
@@ -339,6 +345,12 @@ def _put_in_baggage(attributes: Mapping[str, str], context: Context) -> Context:
             if room >= 0:
                 entries[name] = attributes[name]
     return set_value(_BAGGAGE_KEY, entries, context)
+
+
+def _count_most_bytes(attributes: Mapping[str, str]) -> int:
+    """Return more than they can take in a header, quickly."""
+    most = _MAX_ENCODED if all(map(str.isascii, attributes.values())) else _MAX_ENCODED * 4  # bytes of a character
+    return sum(len(name) + 2 + most * len(value) for name, value in attributes.items())
 
 
 def _count_bytes(entries: Mapping[str, object]) -> int:

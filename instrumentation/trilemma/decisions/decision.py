@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -11,7 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
 from trilemma import guard
 from trilemma.span_attributes import write_attributes
 from trilemma.task import leave, task_attributes
-from trilemma.telemetry import get_tracer
+from trilemma.telemetry import start_decision_span
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -58,14 +59,20 @@ class Decision:
     @guard.guarded
     def end(self, error: BaseException | None = None) -> None:
         """End its span with what is known; a second end does nothing."""
-        if self.span is INVALID_SPAN or not self.span.is_recording():
+        span = self.span
+        if span is INVALID_SPAN or not span.is_recording():
             return
-        if error is not None and isinstance(error, Exception):
-            kind = type(error).__name__
-            self.facts["error.type"] = kind
-            self.span.set_status(Status(StatusCode.ERROR, kind))
-        write_attributes(self.span, clean(self.facts))
-        self.span.end()
+        ended_ns = time.time_ns()
+        facts, failure = self.facts.copy(), None
+        if isinstance(error, Exception):
+            failure = facts["error.type"] = type(error).__name__
+        end_late = getattr(span, "end_late", None)
+        if end_late is not None and end_late(ended_ns, _Facts(facts, failure)):
+            return
+        write_attributes(span, clean(facts))
+        if failure is not None:
+            span.set_status(Status(StatusCode.ERROR, failure))
+        span.end(ended_ns)
 
     def __enter__(self) -> Self:
         self._token = attach(self.begin())
@@ -89,8 +96,22 @@ class Decision:
     @guard.guarded
     def _begin(self, context: Context) -> Context:
         attributes = {KIND: self.kind, NAME: self.name, **task_attributes(context)}
-        self.span = get_tracer().start_span(f"{self.kind} {self.name}", context, attributes=attributes)
+        self.span = start_decision_span(f"{self.kind} {self.name}", attributes, time.time_ns(), context)
         return trace.set_span_in_context(self.span, context)
+
+
+class _Facts:
+    """Be what a decision's span says when someone looks at it (trilemma.late_span)."""
+
+    __slots__ = ("_facts", "_failure")
+
+    def __init__(self, facts: dict[str, Any], failure: str | None) -> None:
+        self._facts = facts
+        self._failure = failure
+
+    def read_late(self) -> tuple[dict[str, Any], str | None]:
+        """Return the attributes, and the type of the failure."""
+        return clean(self._facts), self._failure
 
 
 def decide(kind: str, name: str, facts: dict[str, Any]) -> Decision:
