@@ -5,7 +5,7 @@ from typing import Any
 from trilemma.folding import add_text, find_item
 from trilemma.providers.spec import Content, Endpoint, Parts, Table
 
-__all__ = ["CHAT", "COMPLETIONS", "name_output_type"]
+__all__ = ["CHAT", "COMPLETIONS", "name_output_type", "read_cost"]
 
 _TEXT_KEYS = frozenset({"content", "refusal", "reasoning_content", "reasoning"})
 
@@ -23,6 +23,19 @@ PARTS: Parts = {
     "function": {"type": "=tool_call", "id": "id", "name": "function.name", "arguments": "function.arguments"},
     "custom": {"type": "=tool_call", "id": "id", "name": "custom.name", "arguments": "custom.input"},
 }
+
+_TICKS_PER_USD = 10**10  # xAI's unit of billing
+
+
+def read_cost(body: dict[str, Any]) -> Any:
+    """Return what the provider says it bills (USD): OpenRouter, Perplexity, xAI (whose models elsewhere say 0)."""
+    usage = body["usage"]
+    cost = usage.get("cost")
+    if cost is None:
+        ticks = usage.get("cost_in_usd_ticks")
+        return ticks / _TICKS_PER_USD if ticks else None
+    return cost.get("total_cost") if type(cost) is dict else cost
+
 
 _REQUEST: Table = {
     "request_model": "model",
@@ -63,7 +76,7 @@ _RESPONSE: Table = {
         "x_groq.usage.completion_tokens_details.reasoning_tokens",
     ),
     "audio_output_tokens": "usage.completion_tokens_details.audio_tokens",
-    "cost": ("usage.cost", "usage.cost.total_cost"),
+    "cost": read_cost,
     "refused": lambda body: any((choice.get("message") or {}).get("refusal") for choice in body["choices"]) or None,
     "filtered": lambda body: list_filtered([*(body.get("prompt_filter_results") or ()), *body["choices"]]),
 }

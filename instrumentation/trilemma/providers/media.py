@@ -3,6 +3,7 @@
 from typing import Any
 
 from trilemma.folding import find_item
+from trilemma.providers.chat_completions import read_cost
 from trilemma.providers.spec import Endpoint, Table
 
 __all__ = ["IMAGES", "IMAGE_EDITS", "IMAGE_VARIATIONS", "MODERATIONS", "SPEECH", "TRANSCRIPTIONS", "TRANSLATIONS"]
@@ -12,7 +13,6 @@ _USAGE: Table = {
     "output_tokens": ("usage.output_tokens", "usage.completion_tokens"),
     "service_tier": "usage.service_tier",
 }
-_TICKS_PER_USD = 10**10  # xAI's unit of billing
 
 
 def fold_image(body: dict[str, Any], event: dict[str, Any]) -> bool:
@@ -42,12 +42,6 @@ def _count_characters(body: dict[str, Any]) -> int | None:
     return len(text) if isinstance(text, str) else None
 
 
-def _read_ticks(body: dict[str, Any]) -> Any:
-    usage = body["usage"]
-    ticks = usage.get("cost_in_usd_ticks")
-    return usage.get("cost") if ticks is None else ticks / _TICKS_PER_USD
-
-
 _IMAGE_REQUEST: Table = {
     "request_model": "model",
     "choice_count": lambda body: None if body.get("n") == 1 else body.get("n"),
@@ -58,7 +52,7 @@ _IMAGE_RESPONSE: Table = {
     "image_output_tokens": "usage.output_tokens_details.image_tokens",
     "cache_read_tokens": "usage.input_tokens_details.cached_tokens",
     "image_count": "data[#]",
-    "cost": _read_ticks,
+    "cost": read_cost,
     "error_type": ("error.type", "error.code"),
 }
 _TRANSCRIPT: Table = {
@@ -67,7 +61,7 @@ _TRANSCRIPT: Table = {
     "audio_input_tokens": "usage.input_token_details.audio_tokens",
     "audio_input_s": ("usage.seconds", "usage.prompt_audio_seconds", "duration"),
     "cache_read_tokens": "usage.prompt_tokens_details.cached_tokens",
-    "cost": "usage.cost",
+    "cost": read_cost,
     "error_type": ("error.type", "error.code"),
 }
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trilemma.folding import add_text, find_item
-from trilemma.providers.chat_completions import name_output_type
+from trilemma.providers.chat_completions import name_output_type, read_cost
 from trilemma.providers.spec import Content, Deferred, Endpoint, Parts
 
 __all__ = ["COMPACT", "FETCH", "RESPONSES", "count_input"]
@@ -130,7 +130,7 @@ RESPONSES = Endpoint(
         "error_type": "error.code",
         "web_search_count": _count_searches,
         "refused": _is_refusal,
-        "cost": "usage.cost",
+        "cost": read_cost,
     },
     fold=fold_response,
     is_text=is_response_text,
