@@ -34,8 +34,8 @@ def find_providers(
     logger_provider: Callable[[], LoggerProvider] | None = None,
 ) -> None:
     """Ask these functions for the providers at the first span and the first event; None: take the global one."""
-    global _find_tracer_provider, _find_logger_provider  # noqa: PLW0603 - one choice per process
-    global _tracer, _start, _start_inner, _logger
+    global _find_tracer_provider, _find_logger_provider
+    global _tracer, _start, _start_inner, _logger  # noqa: PLW0603 - one choice per process
     with _finding:
         _find_tracer_provider, _find_logger_provider = tracer_provider, logger_provider
         _tracer = _start = _start_inner = _logger = None
