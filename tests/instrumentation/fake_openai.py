@@ -20,8 +20,18 @@ ANSWER: dict[str, Any] = {
 }
 
 
+def write_stream() -> bytes:
+    """Return the answer as the events of a stream."""
+    head = {key: ANSWER[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    deltas = [{"role": "assistant", "content": ""}, {"content": "Re"}, {"content": "funded."}]
+    chunks = [{**head, "choices": [{"index": 0, "delta": each, "finish_reason": None}]} for each in deltas]
+    chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": ANSWER["usage"]})
+    events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
+    return "".join([*events, "data: [DONE]\n\n"]).encode()
+
+
 class FakeOpenAI:
-    """Serve chat completions, and keep the headers of the requests."""
+    """Serve chat completions, whole and streamed, and keep the headers of the requests."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
@@ -31,11 +41,11 @@ class FakeOpenAI:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fake.headers.append({key.lower(): value for key, value in self.headers.items()})
-                body = json.dumps(ANSWER).encode()
+                body = write_stream() if asked.get("stream") else json.dumps(ANSWER).encode()
                 self.send_response(200)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/event-stream" if asked.get("stream") else "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
