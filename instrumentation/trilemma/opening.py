@@ -14,7 +14,7 @@ from trilemma.engine import Call, CompiledEndpoint, Engine, Target
 from trilemma.providers.hosts import find_route, name_server
 from trilemma.providers.spec import Endpoint, Provider
 
-__all__ = ["Opener", "Route", "Server"]
+__all__ = ["Opener", "Route", "Server", "compile_path"]
 
 _MAX_ROUTES = 512  # paths hold ids: what is remembered of them is forgotten when it is this much
 _WORD = re.compile(r"v\d+[a-z]*\d*|[a-z][a-z_:-]{0,31}", re.IGNORECASE)

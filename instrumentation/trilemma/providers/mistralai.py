@@ -57,6 +57,9 @@ _CHAT = replace(
     is_text=is_chat_text,
     content=Content(input="messages", output="choices", choices=True, parts=_PARTS),
 )
+_FIM = replace(_CHAT, path="/v1/fim/completions", operation="text_completion")
+_VERTEX = ("/rawPredict", "/streamRawPredict")
+_OCR = Endpoint("/v1/ocr", "generate_content", request=_MODEL, response={"response_model": "model"})
 _START = Endpoint(
     "/v1/conversations",
     "chat",
@@ -99,18 +102,22 @@ PROVIDER = Provider(
     error_types=("type", "code"),
     hooks=tuple(
         Hook(kind, f"{root}.{module}", name)
-        for root in ("mistralai.client", "mistralai")  # since 2.0, and before
+        for root in ("mistralai.client", "mistralai", "mistralai.azure.client", "mistralai.gcp.client")
         for kind, module, name in _HOOKS
     ),
     endpoints=(
         _CHAT,
         replace(_CHAT, path="/v1/agents/completions"),
-        replace(_CHAT, path="/v1/fim/completions", operation="text_completion"),
+        replace(_CHAT, path="/models/chat/completions"),  # Azure's, and below Vertex AI's
+        *(replace(_FIM, path=path, when=lambda body: "prompt" in body) for path in _VERTEX),
+        *(replace(_CHAT, path=path, when=lambda body: "messages" in body) for path in _VERTEX),
+        _FIM,
         replace(EMBEDDINGS, path="/v1/embeddings"),
         _START,
         replace(_START, path="/v1/conversations/{conversation_id}"),
         replace(_START, path="/v1/conversations/{conversation_id}/restart"),
-        Endpoint("/v1/ocr", "generate_content", request=_MODEL, response={"response_model": "model"}),
+        _OCR,
+        replace(_OCR, path="/providers/mistral/azure/ocr"),
         replace(TRANSCRIPTIONS, path="/v1/audio/transcriptions"),
         replace(SPEECH, path="/v1/audio/speech"),
         replace(MODERATIONS, path="/v1/moderations"),

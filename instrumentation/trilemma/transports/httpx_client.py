@@ -17,7 +17,7 @@ from opentelemetry import trace
 
 from trilemma import guard
 from trilemma.engine import CURRENT, Call, Engine
-from trilemma.opening import Opener, Route, Server
+from trilemma.opening import Opener, Route, Server, compile_path
 from trilemma.patching import Patches
 from trilemma.providers.spec import Hook, Provider
 from trilemma.transports.calling import Open, around, around_async
@@ -57,7 +57,8 @@ class _Opener(Opener):
     def __init__(self, provider: Provider, engine: Engine) -> None:
         super().__init__(provider, engine)
         self._routes: dict[tuple[str, str, str], Route] = {}
-        self._varies = any(endpoint.when for endpoint in provider.endpoints)  # a route may hang on the body
+        # Paths whose endpoint hangs on the body: their routes are found anew each time.
+        self._varied = [(each.method, compile_path(each.path)) for each in provider.endpoints if each.when is not None]
         self._traced_classes: dict[type, type | None] = {}
 
     def opens(self, original: Callable[..., Any], again: str) -> Open:
@@ -86,19 +87,16 @@ class _Opener(Opener):
     def _open(self, method: str, url: str, path: str, body: Any) -> Call | None:
         route = self._routes.get((method, url, path))
         if route is None:
-            route = self._find_route(method, f"{url.rstrip('/')}/{path.lstrip('/')}" if path else url, body)
+            parts = urlsplit(f"{url.rstrip('/')}/{path.lstrip('/')}" if path else url)
+            own_path = self._strip_base(method, parts.path or "/")
+            server = Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.path)
+            route = self.find(method, own_path, server, body)
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            if not self._varies:
+            if not any(verb == method and pattern.fullmatch(own_path) for verb, pattern in self._varied):
                 self._routes[method, url, path] = route
         streamed = isinstance(body, dict) and body.get("stream") in (True, "true")
         return self.open(route, body, streamed=streamed)
-
-    def _find_route(self, method: str, url: str, body: Any) -> Route:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        server = Server(parts.hostname or "", port, parts.path)
-        return self.find(method, self._strip_base(method, parts.path or "/"), server, body)
 
     def _strip_base(self, method: str, path: str) -> str:
         """Return the path from where the provider's own begins: a client's base URL may have a path as well."""

@@ -17,7 +17,14 @@ from trilemma.instrumentation import uninstrument
 
 from tests.instrumentation.providers.cases import COHERE, COHERE_RERANK, HUB_TEXT, MISTRAL, OLLAMA
 from tests.instrumentation.providers.conftest import is_error, require
-from tests.instrumentation.providers.wire import Reply, make_client, reply_error, reply_stream, reply_whole
+from tests.instrumentation.providers.wire import (
+    Reply,
+    make_client,
+    reply_error,
+    reply_stream,
+    reply_whole,
+    transport_class,
+)
 
 if TYPE_CHECKING:
     from tests.instrumentation.providers.conftest import Traced
@@ -60,6 +67,29 @@ def test_path_of_the_base_url(traced: Traced) -> None:
     MISTRAL.find(client)(**MISTRAL.arguments)
     assert traced.span().name == "chat mistral-small-latest"
     assert traced.record()["server_address"] == "gate.example"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("cloud", ["azure", "gcp"])
+async def test_mistral_in_a_cloud(traced: Traced, cloud: str, is_async: bool) -> None:
+    """Mistral's clients for Azure and Vertex AI are traced as well, named for who serves them."""
+    sdk = pytest.importorskip(f"mistralai.{cloud}.client", reason="this mistralai has no clients for clouds")
+    http = MISTRAL.traits.find_http()
+    kind = http.AsyncClient if is_async else http.Client
+    http_client = kind(transport=transport_class(http)(http, traced.script(reply_whole(MISTRAL.name))), trust_env=False)
+    options: dict[str, Any] = {"async_client" if is_async else "client": http_client}
+    if cloud == "azure":
+        client = sdk.MistralAzure(api_key="k", server_url="https://x.services.ai.azure.com", **options)
+    else:
+        client = sdk.MistralGCP(project_id="p", region="us-central1", access_token="t", **options)
+    arguments = {"model": "mistral-small-2503", "messages": [{"role": "user", "content": "hi"}]}
+    if is_async:
+        await client.chat.complete_async(**arguments)
+    else:
+        client.chat.complete(**arguments)
+    assert traced.span().name == "chat mistral-small-2503"
+    assert traced.record()["output_tokens"] == 20
+    assert traced.record()["provider"].startswith("azure" if cloud == "azure" else "gcp.vertex_ai")
 
 
 def test_plain_span(traced: Traced) -> None:
