@@ -13,6 +13,7 @@ import openai
 import pytest
 import trilemma
 from opentelemetry.trace import StatusCode
+from trilemma.instrumentation import uninstrument
 
 from tests.instrumentation.providers.conftest import read
 from tests.instrumentation.providers.mutations import change_json
@@ -297,6 +298,20 @@ def test_mutated_events(traced: Traced) -> None:
     assert received == sent
     assert [span.name for span in traced.spans()].count("realtime gpt-realtime") == 1
     assert len(traced.spans()) > 100
+
+
+def test_restored(traced: Traced, sessions: str) -> None:
+    """Switched off, the SDK's connections are its own again; a session that is open goes on without us."""
+    client = openai.OpenAI(api_key="k", base_url=sessions)
+    connections = find(client, "realtime").connect
+    with client, connections(model="gpt-realtime") as connection:
+        assert hasattr(type(connection).recv_bytes, "__wrapped__")
+        uninstrument()
+        assert not hasattr(type(connection).recv_bytes, "__wrapped__")
+        use(connection, {"type": "response.create"})
+    with connections(model="gpt-realtime") as connection:
+        use(connection, {"type": "response.create"})
+    assert [span.name for span in traced.spans()].count("chat gpt-realtime") == 0
 
 
 async def test_parallel_sessions(traced: Traced, sessions: str) -> None:
