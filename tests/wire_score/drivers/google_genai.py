@@ -69,7 +69,10 @@ def send(record: Record, *, is_async: bool) -> Outcome:
     base = f"{url.scheme}://{url.netloc}{path['base']}"
     client, transport = remember_client(_make, base, path["version"], is_vertex, is_async)
     name, arguments = _find_method(path["project"] or "", path["rest"], record)
-    method = operator.attrgetter(name)(client.aio if is_async else client)
+    try:
+        method = operator.attrgetter(name)(client.aio if is_async else client)
+    except AttributeError:
+        raise NotDrivenError(f"it has no {name}") from None
     record = _frame(record)
     return ask(transport, record, lambda: method(**arguments), is_async=is_async, is_stream=lambda _: record["stream"])
 
