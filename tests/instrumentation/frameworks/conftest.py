@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +17,7 @@ os.environ.setdefault("ANTHROPIC_API_KEY", "sk-test")
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ from trilemma.instrumentation import instrument, uninstrument
 from tests.instrumentation.frameworks.fake_provider import FakeProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -169,6 +171,26 @@ def recorded(traced: Traced) -> Record:
         assert _find_shape(path.read_text(encoding="utf-8").splitlines()) == _find_shape(lines)
 
     return check
+
+
+def compare_mutated(traced: Traced, provider: FakeProvider, calls: Iterable[Callable[[], Any]], seeds: int) -> None:
+    """Hold that calls whose responses are broken do the same with and without us, and are one span each."""
+    for call, seed in product(calls, range(seeds)):
+        provider.seed = seed
+        uninstrument()
+        bare = _try(call, provider)
+        traced.exporter.clear()
+        traced.instrument()
+        assert _try(call, provider) == bare, seed
+        assert len(traced.calls()) == 1, seed
+
+
+def _try(call: Callable[[], Any], provider: FakeProvider) -> tuple[str, str]:
+    provider.ledger.clear()  # its length is in the responses
+    try:
+        return "returned", re.sub(r"(chatcmpl|lc_run|req)-[\w-]+|created['=: ]+\d+|0x[0-9a-f]+", "", str(call()))
+    except Exception as error:  # noqa: BLE001  # whichever: it is compared
+        return "raised", type(error).__name__
 
 
 def _to_row(span: ReadableSpan) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the ledger with the tokens that it was told, which are different each time: the 
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class FakeProvider:
     def __init__(self) -> None:
         self.ledger: list[Entry] = []
         self.refusals = 0  # of the next requests, with status 429
+        self.seed: int | None = None  # of the mutations of what is answered
         self._lock = threading.Lock()
         fake = self
 
@@ -101,13 +103,33 @@ class FakeProvider:
             time.sleep(0.005)  # so that runs at once overlap
         write = next((write for end, write in _WRITERS.items() if end in path), _write_empty)
         whole, events = write(body, number, *tokens)
+        if self.seed is not None:
+            chance = random.Random(self.seed)
+            whole, events = _mutate(chance, whole), [_mutate(chance, event) for event in events]
         if body.get("stream"):
-            names = [f"event: {event['type']}\n" if "type" in event else "" for event in events]
+            names = [f"event: {event['type']}\n" if type(event.get("type")) is str else "" for event in events]
             parts = [f"{name}data: {json.dumps(event)}\n\n" for name, event in zip(names, events, strict=True)]
             if "/chat/completions" in path:
                 parts.append("data: [DONE]\n\n")
             return 200, "text/event-stream", [part.encode() for part in parts]
         return 200, "application/json", [json.dumps(whole).encode()]
+
+
+def _mutate(chance: random.Random, value: Any) -> Any:
+    """Return a body with some of its keys dropped, items lost, and values of another type."""
+    if isinstance(value, dict):
+        value = {key: _mutate(chance, item) for key, item in value.items()}
+        if value and chance.random() < 0.15:
+            key = chance.choice(list(value))
+            value[key] = chance.choice([None, 1, "x", [], {}, True, -3, 2**70])
+            if chance.random() < 0.4:
+                del value[key]
+        return value
+    if isinstance(value, list):
+        value = [_mutate(chance, item) for item in value]
+        if value and chance.random() < 0.1:
+            del value[chance.randrange(len(value))]
+    return value
 
 
 def _choose_tool(body: dict[str, Any], done: int) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from trilemma import task
 from trilemma.instrumentation import uninstrument
 
+from tests.instrumentation.frameworks.conftest import compare_mutated
 from tests.instrumentation.frameworks.shop import agent_tree, lookup, lookup_async, refund, refund_async, refuse
 
 if TYPE_CHECKING:
@@ -295,6 +297,14 @@ def test_without_code(provider: FakeProvider, environment: dict[str, str], recei
     )
     assert (done.returncode, done.stdout) == (0, "Refunded.\n"), done.stderr
     assert sorted(span.name for span in receiver.spans()) == sorted(line.strip(" >") for line in agent_tree(OPENAI))
+
+
+def test_mutated(traced: Traced, provider: FakeProvider) -> None:
+    """Whatever a provider answers, LangChain does with it what it does without us."""
+    models = [make_model(name) for name in (OPENAI, ANTHROPIC)]
+    whole = [partial(model.invoke, "Hi") for model in models]
+    streams = [partial(lambda model: list(model.stream("Hi")), model) for model in models]
+    compare_mutated(traced, provider, [*whole, *streams], seeds=15)
 
 
 def test_switched_off(traced: Traced, provider: FakeProvider) -> None:
