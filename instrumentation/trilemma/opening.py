@@ -101,7 +101,7 @@ class Opener:
         if endpoint is None:
             if len(self._compiled) >= _MAX_ROUTES:
                 self._compiled.clear()
-            endpoint = self._compiled[key] = CompiledEndpoint(spec, self.provider)
+            endpoint = self._compiled[key] = _compile(spec, self.provider)
         name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
         name = name or name_server(server.host, server.port, server.path)
         name = name or self.provider.name
@@ -109,6 +109,9 @@ class Opener:
         if (route := find_route(server.host, server.path)) is not None:
             address["route"] = route
         return Target(endpoint, name, address, keeps_native_span=keeps_native_span)
+
+
+_compile = lru_cache(_MAX_ROUTES)(CompiledEndpoint)  # switched off and on again, the tables are still those
 
 
 @lru_cache
