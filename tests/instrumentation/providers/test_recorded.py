@@ -37,11 +37,13 @@ LEAST = {
 # Of these no SDK is supported: their calls, five, are plain spans, and every other field is a miss that the score has.
 UNSUPPORTED = ("aleph_alpha", "watsonx")
 IS_NEWEST = version("openai") == VERSIONS["openai"][1]
-# What openai 1.0.0 itself does otherwise, and so its user and our span see.
+# What openai 1.0.0 and groq 0.4.0 themselves do otherwise, and so their users and our spans see.
 BEYOND_OLDEST = {
     ("9a175d06997c4dfe", "error_type"),  # it drops events with a name, such as this stream's `event: error`
     ("8a6a2d67775de901", "error_type"),  # it refuses base64 embeddings where numpy is not installed
 }
+# What mistralai 1.1.0 cannot read, so that its user has an exception instead: thoughts in a stream, a stream's refusal.
+UNREAD_BY_OLDEST = {"1e8e1579a7947b40", "412a716053aa9f98", "62f5d73fe18edd03", "de13927b9a7d315e", "e47a5db9f0cb97e6"}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,10 @@ def test_recorded(score: dict[str, Any]) -> None:
 @pytest.mark.skipif(IS_NEWEST, reason="the newest SDKs have every endpoint: test_recorded")
 def test_recorded_by_the_oldest(score: dict[str, Any]) -> None:
     """What the oldest SDKs can send gives spans as right as those of the newest."""
-    misses = [miss for miss in score["misses"] if miss["driver"] and (miss["id"], miss["field"]) not in BEYOND_OLDEST]
+    misses = [
+        miss
+        for miss in score["misses"]
+        if miss["driver"] and miss["id"] not in UNREAD_BY_OLDEST and (miss["id"], miss["field"]) not in BEYOND_OLDEST
+    ]
     assert not misses, render({**score, "misses": misses})
-    assert score["total"]["compared"] > 25_000
+    assert score["total"]["right"] > 55_000

@@ -75,5 +75,9 @@ def _make(base_url: str, version: str, is_async: bool) -> tuple[Any, Any]:
 
     wrapper = importlib.import_module("cohere.core.http_client")
     http_client, transport = make_http_client(wrapper.httpx, is_async=is_async)
+    if not hasattr(cohere, "ClientV2"):  # then the version is part of the base URL
+        if version:
+            raise NotDrivenError("it has no client for version 2 of the API")
+        base_url += "/v1"
     kind = getattr(cohere, f"{'Async' if is_async else ''}Client{version}")
     return kind("k", base_url=base_url, httpx_client=http_client), transport

@@ -58,7 +58,10 @@ def send(record: Record, *, is_async: bool) -> Outcome:
 
 
 def _is_stream(result: Any) -> bool:
-    return type(result).__name__.startswith("EventStream")
+    # Before 1.2 a stream is a generator.
+    return (
+        type(result).__name__.startswith("EventStream") or hasattr(result, "__next__") or hasattr(result, "__anext__")
+    )
 
 
 def _read_body(record: Record) -> dict[str, Any]:
