@@ -141,6 +141,9 @@ class ModelCall:
         self.ended = True
         if not self.is_covered:
             self._become_call(stream_end, error)
+        # The framework's objects are not held on to: its stream, which holds this, may be kept for long.
+        self.request, self.body, self.headers, self.chunks = {}, {}, None, None
+        self.find_target = _find_none
 
     @guard.guarded
     def _become_call(self, stream_end: str | None, error: BaseException | None) -> None:
@@ -166,6 +169,10 @@ class ModelCall:
         call.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
         if self.engine.capture is not None:
             call.request_content = content
+
+
+def _find_none(_: ModelCall) -> Target:
+    raise LookupError("the call has ended")
 
 
 def _to_plain(value: Any) -> Any:
