@@ -124,7 +124,41 @@ def task_attributes(context: Context | None = None) -> Mapping[str, str]:
     return {name: str(entries[name]) for name in _CARRIED if name in entries}
 
 
-class Task:
+class Entered:
+    """Be what ``with`` and ``async with`` hold open: begun and attached, then left and ended with the error, if any."""
+
+    __slots__ = ("_token",)
+    _token: Token[Context] | None
+
+    def begin(self) -> Context:
+        """Start, and return the context to be in."""
+        raise NotImplementedError
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._token = attach(self.begin())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            leave(self._token)
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+class Task(Entered):
     """A run of a business task, made by `task`: `id` and `name` identify it, `span` is its span."""
 
     __slots__ = (
@@ -133,7 +167,6 @@ class Task:
         "_fixed_id",
         "_own",
         "_room",
-        "_token",
         "_told",
         "_value",
         "assignments",
@@ -198,23 +231,7 @@ class Task:
             raise ArgumentError(
                 f"task {self.name!r} was opened before; make a new one for each run: trilemma.task(...)"
             )
-        self._token = attach(self.begin())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            leave(self._token)
-        self.end(error)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+        return super().__enter__()
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Run every call of `function` (plain, async or generator) as a task of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["SCOPE", "find_providers", "get_logger", "get_tracer", "start_call_span", "start_decision_span"]
 
 SCOPE = "trilemma"
+_CLIENT, _INTERNAL = trace.SpanKind.CLIENT, trace.SpanKind.INTERNAL
 
 _finding = threading.RLock()
 _find_tracer_provider: Callable[[], trace.TracerProvider] | None = None
 _find_logger_provider: Callable[[], LoggerProvider] | None = None
 _tracer: trace.Tracer | None = None
-_start: Start | None = None
-_start_inner: Start | None = None
+_starts: dict[trace.SpanKind, Start] = {}  # by the kind of span
 _logger: Logger | None = None
 
 
@@ -35,10 +36,11 @@ def find_providers(
 ) -> None:
     """Ask these functions for the providers at the first span and the first event; None: take the global one."""
     global _find_tracer_provider, _find_logger_provider
-    global _tracer, _start, _start_inner, _logger  # noqa: PLW0603 - one choice per process
+    global _tracer, _logger  # noqa: PLW0603 - one choice per process
     with _finding:
         _find_tracer_provider, _find_logger_provider = tracer_provider, logger_provider
-        _tracer = _start = _start_inner = _logger = None
+        _tracer = _logger = None
+        _starts.clear()
 
 
 def get_tracer() -> trace.Tracer:
@@ -48,12 +50,12 @@ def get_tracer() -> trace.Tracer:
 
 def start_call_span(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
     """Start the span of a call in `context`; what is past its start may be written late (trilemma.late_span)."""
-    return (_start or _find_start())(name, attributes, started_ns, context)
+    return (_starts.get(_CLIENT) or _make_start(_CLIENT))(name, attributes, started_ns, context)
 
 
 def start_decision_span(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
     """Start the span of a decision, INTERNAL, in the same way."""
-    return (_start_inner or _find_start_inner())(name, attributes, started_ns, context)
+    return (_starts.get(_INTERNAL) or _make_start(_INTERNAL))(name, attributes, started_ns, context)
 
 
 def get_logger() -> Logger | None:
@@ -70,39 +72,22 @@ def _find_tracer() -> trace.Tracer:
         return _tracer
 
 
-def _find_start() -> Start:
-    global _start  # noqa: PLW0603 - one choice per process
-    started = _make_start(trace.SpanKind.CLIENT)
-    if started is not _start_call_at_once:
-        _start = started
-    return started
-
-
-def _find_start_inner() -> Start:
-    global _start_inner  # noqa: PLW0603 - one choice per process
-    started = _make_start(trace.SpanKind.INTERNAL)
-    if started is not _start_inner_at_once:
-        _start_inner = started
-    return started
-
-
 def _make_start(kind: trace.SpanKind) -> Start:
-    """Return what starts spans late, or at once while the SDK is not there: that is asked again."""
+    """Return what starts spans of a kind: late ones, or at once while the SDK is not there, which is asked again."""
     tracer = get_tracer()
     tracer = getattr(tracer, "_tracer", tracer)  # of a proxy, which stands for the SDK's until a provider is set
     if type(tracer).__module__ != "opentelemetry.sdk.trace":
-        return _start_call_at_once if kind is trace.SpanKind.CLIENT else _start_inner_at_once
+        return partial(_start_at_once, kind)
     from trilemma.late_span import LateTracer  # not before the app has imported the SDK
 
-    return LateTracer(tracer, kind).start_span  # type: ignore[arg-type]
+    start = _starts[kind] = LateTracer(tracer, kind).start_span  # type: ignore[arg-type]
+    return start
 
 
-def _start_call_at_once(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
-    return get_tracer().start_span(name, context, trace.SpanKind.CLIENT, attributes, start_time=started_ns)
-
-
-def _start_inner_at_once(name: str, attributes: dict[str, Any], started_ns: int, context: Context) -> trace.Span:
-    return get_tracer().start_span(name, context, trace.SpanKind.INTERNAL, attributes, start_time=started_ns)
+def _start_at_once(
+    kind: trace.SpanKind, name: str, attributes: dict[str, Any], started_ns: int, context: Context
+) -> trace.Span:
+    return get_tracer().start_span(name, context, kind, attributes, start_time=started_ns)
 
 
 def _find_logger() -> Logger | None:

@@ -113,7 +113,9 @@ def _fit(series: NDArray[np.float64], design: NDArray[np.float64]) -> tuple[floa
     spread = float(((y - x @ fitted) ** 2).sum()) / freedom
     # The correlation is estimated too: as many independent buckets as would tell as much (Bartlett 1946).
     independent = max(n * (1 - correlation) / (1 + correlation) - k, 2.0)
-    return float(fitted[0]), float(np.sqrt(spread * inverse[0, 0])), min(float(freedom), independent), correlation
+    # Prais and Winsten take the correlation as known; in short series its own error widens the level's.
+    error = float(np.sqrt(spread * inverse[0, 0] * (1 + k / n)))
+    return float(fitted[0]), error, min(float(freedom), independent), correlation
 
 
 def _whiten(values: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:

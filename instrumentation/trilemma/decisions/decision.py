@@ -6,19 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
 from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
 
 from trilemma import guard
 from trilemma.span_attributes import write_attributes
-from trilemma.task import leave, task_attributes
+from trilemma.task import Entered, task_attributes
 from trilemma.telemetry import start_decision_span
 
 if TYPE_CHECKING:
-    from contextvars import Token
-    from types import TracebackType
-    from typing import Self
-
     from opentelemetry.context import Context
 
 __all__ = ["Decision", "decide"]
@@ -29,21 +25,21 @@ CHOSEN = "trilemma.decision.chosen"
 REASON = "trilemma.decision.reason"
 
 
-class Decision:
+class Decision(Entered):
     """A decision in the making: ``with`` it is open, and what is called meanwhile lies beneath it.
 
     `facts` are its attributes, written at its end; None is left out. `id` names it for `trilemma.mark`, also in another
     process.
     """
 
-    __slots__ = ("_token", "facts", "kind", "name", "span")
+    __slots__ = ("facts", "kind", "name", "span")
 
     def __init__(self, kind: str, name: str, facts: dict[str, Any] | None = None) -> None:
         self.kind = kind
         self.name = name
         self.facts: dict[str, Any] = {} if facts is None else facts
         self.span: trace.Span = INVALID_SPAN
-        self._token: Token[Context] | None = None
+        self._token = None
 
     @property
     def id(self) -> str:
@@ -73,25 +69,6 @@ class Decision:
         if failure is not None:
             span.set_status(Status(StatusCode.ERROR, failure))
         span.end(ended_ns)
-
-    def __enter__(self) -> Self:
-        self._token = attach(self.begin())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            leave(self._token)
-        self.end(error)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     @guard.guarded
     def _begin(self, context: Context) -> Context:

@@ -12,7 +12,7 @@ from trilemma.errors import ArgumentError
 from trilemma.task import current_task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 __all__ = ["fallback", "hedge"]
 
@@ -39,9 +39,8 @@ def fallback(
     """
     options = _check_chain("fallback", name, chain)
     kinds = (on,) if isinstance(on, type) else tuple(on)
-    if inspect.iscoroutinefunction(next(iter(options.values()))):
-        return _run_async(name, options, kinds, accept)
-    return _run(name, options, kinds, accept)
+    run = _run_async if inspect.iscoroutinefunction(next(iter(options.values()))) else _run
+    return run(_Chain(name, options, kinds, accept))
 
 
 async def hedge(name: str, chain: Mapping[str, Callable[[], Awaitable[_T]]], *, after_s: float) -> _T:
@@ -79,48 +78,69 @@ async def hedge(name: str, chain: Mapping[str, Callable[[], Awaitable[_T]]], *, 
         raise error if error is not None else asyncio.CancelledError
 
 
-def _run(
-    name: str,
-    options: Mapping[str, Callable[[], Any]],
-    kinds: tuple[type[BaseException], ...],
-    accept: Callable[[Any], bool] | None,
-) -> Any:
-    with _open(name, options, "chain") as whole:
-        for number, (option, call) in enumerate(options.items(), 1):
-            is_last = number == len(options)
+class _Chain:
+    """Walk an ordered chain: what is asked next, and whether an answer or an error ends it."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Callable[[], Any]],
+        kinds: tuple[type[BaseException], ...],
+        accept: Callable[[Any], bool] | None,
+    ) -> None:
+        self.whole = _open(name, options, "chain")
+        self._name = name
+        self._options = options
+        self._kinds = kinds
+        self._accept = accept
+        self._is_last = False
+
+    def __iter__(self) -> Iterator[tuple[Decision, Callable[[], Any]]]:
+        for number, (option, call) in enumerate(self._options.items(), 1):
+            self._is_last = number == len(self._options)
+            yield _attempt(self._name, number, option), call
+
+    def is_done(self, attempt: Decision, answer: Any) -> bool:
+        """Take an answer; tell whether it is the one."""
+        accepted = self._accept is None or self._accept(answer)
+        attempt.facts[RESULT] = "accepted" if accepted else "rejected"
+        if accepted or self._is_last:
+            self.whole.facts[CHOSEN] = attempt.facts[CHOSEN]
+        return accepted or self._is_last
+
+    def is_final(self, error: BaseException) -> bool:
+        """Tell whether an error is the user's: the last option's, or one that is not waited for."""
+        return self._is_last or not isinstance(error, self._kinds)
+
+
+def _run(chain: _Chain) -> Any:
+    with chain.whole:
+        for attempt, call in chain:
             try:
-                with _attempt(name, number, option) as attempt:
+                with attempt:
                     answer = call()
-                    _judge(attempt, answer, accept)
-            except kinds:
-                if is_last:
+                    done = chain.is_done(attempt, answer)
+            except BaseException as error:
+                if chain.is_final(error):
                     raise
                 continue
-            if is_last or attempt.facts[RESULT] == "accepted":
-                whole.facts[CHOSEN] = option
+            if done:
                 return answer
     return None  # unreachable: the last option returned or raised
 
 
-async def _run_async(
-    name: str,
-    options: Mapping[str, Callable[[], Any]],
-    kinds: tuple[type[BaseException], ...],
-    accept: Callable[[Any], bool] | None,
-) -> Any:
-    with _open(name, options, "chain") as whole:
-        for number, (option, call) in enumerate(options.items(), 1):
-            is_last = number == len(options)
+async def _run_async(chain: _Chain) -> Any:
+    with chain.whole:
+        for attempt, call in chain:
             try:
-                with _attempt(name, number, option) as attempt:
+                with attempt:
                     answer = await call()
-                    _judge(attempt, answer, accept)
-            except kinds:
-                if is_last:
+                    done = chain.is_done(attempt, answer)
+            except BaseException as error:
+                if chain.is_final(error):
                     raise
                 continue
-            if is_last or attempt.facts[RESULT] == "accepted":
-                whole.facts[CHOSEN] = option
+            if done:
                 return answer
     return None  # unreachable: the last option returned or raised
 
@@ -151,10 +171,6 @@ def _open(name: str, options: Mapping[str, Any], rule: str) -> Decision:
 
 def _attempt(name: str, number: int, option: str) -> _Attempt:
     return _Attempt("fallback", name, {ATTEMPT: number, CHOSEN: option})
-
-
-def _judge(attempt: Decision, answer: Any, accept: Callable[[Any], bool] | None) -> None:
-    attempt.facts[RESULT] = "accepted" if accept is None or accept(answer) else "rejected"
 
 
 def _name_failure(error: BaseException) -> str:
