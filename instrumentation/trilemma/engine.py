@@ -9,7 +9,6 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from trilemma import guard
 from trilemma.chunks import Chunks
 from trilemma.content import Capture, read_content, read_switch, send_details, write_json
 from trilemma.dropped import end_dropped, end_late
+from trilemma.fingerprints import hash_body, hash_tools
 from trilemma.metrics import Measurement, Metrics
 from trilemma.price import load_soon
 from trilemma.providers.spec import Endpoint, Provider
@@ -127,6 +127,8 @@ class Engine:
             load_soon()
         record = target.record.copy()
         target.endpoint.read_request(request, record)
+        if "tool_count" in record and (hashed := hash_tools(request)) is not None:
+            record["tools_hash"] = hashed
         if streamed:
             record["stream"] = True
         call = Call(self, target, record, context, started)
@@ -153,6 +155,7 @@ class Call:
         "http_status",
         "is_raw",
         "is_unread",
+        "prefix_hashes",
         "reader",
         "record",
         "request_content",
@@ -185,6 +188,7 @@ class Call:
         self.http_status: int | None = None
         self.request_hash: str | None = None
         self.request_content: bytes | None = None
+        self.prefix_hashes: tuple[str, ...] = ()
         self.attempts = 0
         self.retry_status: int | None = None
         self.retry_wait_s = 0.0
@@ -250,8 +254,8 @@ class Call:
             self.hash_request(content)
 
     def hash_request(self, content: bytes) -> None:
-        """Hash a request body."""
-        self.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
+        """Hash a request body, and the beginnings of a long one."""
+        self.request_hash, self.prefix_hashes = hash_body(content)
 
     @guard.guarded
     def note_retry(self, wait_s: float, error: BaseException | None = None) -> None:

@@ -99,6 +99,8 @@ def read_transport(call: "Call", record: dict[str, Any], error: BaseException | 
         call.hash_request(call.request_content)
     if call.request_hash:
         record["request_hash"] = call.request_hash
+        if call.prefix_hashes:
+            record["prefix_hashes"] = call.prefix_hashes
     if call.attempts:
         record["retry_count"] = call.attempts
         record["retry_wait_s"] = call.retry_wait_s
