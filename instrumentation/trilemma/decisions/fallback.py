@@ -14,7 +14,7 @@ from trilemma.task import current_task
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-__all__ = ["fallback", "hedge"]
+__all__ = ["ATTEMPT", "CANDIDATES", "RESULT", "Attempt", "fallback", "hedge"]
 
 ATTEMPT = "trilemma.fallback.attempt"
 RESULT = "trilemma.fallback.result"
@@ -152,12 +152,13 @@ async def _attempt_async(name: str, number: int, option: str, call: Callable[[],
         return answer
 
 
-class _Attempt(Decision):
+class Attempt(Decision):
     """One option tried; how it failed is its result."""
 
     __slots__ = ()
 
     def end(self, error: BaseException | None = None) -> None:
+        """End its span; an error is its result."""
         if error is not None:
             self.facts[RESULT] = _name_failure(error)
         super().end(error)
@@ -169,8 +170,8 @@ def _open(name: str, options: Mapping[str, Any], rule: str) -> Decision:
     return Decision("fallback", name, {CANDIDATES: list(options), REASON: rule})
 
 
-def _attempt(name: str, number: int, option: str) -> _Attempt:
-    return _Attempt("fallback", name, {ATTEMPT: number, CHOSEN: option})
+def _attempt(name: str, number: int, option: str) -> Attempt:
+    return Attempt("fallback", name, {ATTEMPT: number, CHOSEN: option})
 
 
 def _name_failure(error: BaseException) -> str:

@@ -16,6 +16,7 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
         "langchain_core.language_models.llms",
         "langchain_core.retrievers",
         "langchain_core.runnables.base",
+        "langchain_core.runnables.fallbacks",
         "langchain_core.tools.base",
         "langgraph.pregel.main",
     ),

@@ -10,6 +10,7 @@ from opentelemetry import trace
 
 from trilemma.engine import Engine
 from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets
+from trilemma.frameworks.langchain_fallbacks import patch_fallbacks
 from trilemma.frameworks.running import follow, follow_async, make_call
 from trilemma.frameworks.spans import (
     OPERATION,
@@ -129,6 +130,7 @@ _PATCHES: dict[str, Callable[[ModuleType, Engine, Patches], None]] = {
     "langchain_core.language_models.llms": _patch_text_models,
     "langchain_core.retrievers": _patch_retrievers,
     "langchain_core.runnables.base": _patch_chains,
+    "langchain_core.runnables.fallbacks": patch_fallbacks,
     "langchain_core.tools.base": _patch_tools,
     "langgraph.pregel.main": _patch_graphs,
 }

@@ -13,7 +13,8 @@ from opentelemetry.context import attach, get_current
 
 from trilemma import guard
 from trilemma.engine import Engine, Target
-from trilemma.frameworks.calls import ModelCall, Targets
+from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets
+from trilemma.frameworks.litellm_router import patch_fallbacks
 from trilemma.frameworks.running import Step, make_call
 from trilemma.patching import Patches
 from trilemma.providers.openai import PROVIDER as OPENAI
@@ -106,7 +107,9 @@ def patch(module: ModuleType, engine: Engine, patches: Patches) -> None:
             patches.wrap(stream, "__next__", _next)
         if hasattr(stream, "__anext__"):
             patches.wrap(stream, "__anext__", _anext)
-    patches.wrap(import_module("litellm.router"), "run_async_function", _carry_context)
+    for module_name in ("litellm.router", "litellm.litellm_core_utils.fallback_utils"):
+        patches.wrap(import_module(module_name), "run_async_function", _carry_context)
+    patch_fallbacks(patches)
 
 
 def _find_streams() -> Iterator[type]:
@@ -185,15 +188,16 @@ def _anext(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _carry_context(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the task and span of a sync router along into the thread where it runs its async one."""
+    """Take task, span and call of a sync function along into the thread where LiteLLM runs its async one."""
 
-    def run_async_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        context = get_current()
+    def run_async_function(async_function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        context, call = get_current(), CURRENT_MODEL_CALL.get()
 
         async def carried(*args: Any, **kwargs: Any) -> Any:
             token = attach(context)
+            CURRENT_MODEL_CALL.set(call)  # in the context of a task of its own
             try:
-                return await function(*args, **kwargs)
+                return await async_function(*args, **kwargs)
             finally:
                 leave(token)
 

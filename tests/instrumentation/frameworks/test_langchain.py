@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -200,10 +201,140 @@ def test_batch(traced: Traced, provider: FakeProvider) -> None:
     assert traced.tokens() == provider.tokens()
 
 
-def test_fallbacks(traced: Traced, provider: FakeProvider) -> None:
-    """Of a model with fallbacks, every attempt is a call."""
-    make_model("gpt-missing").with_fallbacks([make_model(OPENAI)]).invoke("Hi")
-    assert traced.tree() == ["chat gpt-missing > !not_found_error", f"chat {OPENAI} >"]
+MISSING = "gpt-missing"
+FELL_BACK = [
+    "support.refund",
+    "  fallback answer",
+    "    fallback answer !OpenAIModelNotFoundError",  # LangChain's own, which is a NotFoundError
+    f"      chat {MISSING} > !not_found_error",
+    "    fallback answer",
+    f"      chat {OPENAI} >",
+]
+
+
+def decisions(traced: Traced) -> list[tuple[Any, ...]]:
+    """Return what each decision says, in order: the option, the place of an attempt, its result, its error."""
+    names = ("decision.chosen", "fallback.attempt", "fallback.result")
+    found = [span.attributes or {} for span in traced.spans()]
+    return [
+        (*(known.get(f"trilemma.{name}") for name in names), known.get("error.type"))
+        for known in found
+        if "trilemma.decision.kind" in known
+    ]
+
+
+async def test_fallbacks(traced: Traced, provider: FakeProvider) -> None:
+    """Of a model with fallbacks each attempt is a decision with its call, beneath the task; async and streamed too."""
+    model = make_model(MISSING).with_fallbacks([make_model(OPENAI)]).with_config(run_name="answer")
+
+    async def join(stream: Any) -> str:
+        return "".join([chunk.text async for chunk in stream])
+
+    runs: list[Any] = [
+        lambda: model.invoke("Hi").text,
+        lambda: "".join(chunk.text for chunk in model.stream("Hi")),
+        lambda: model.ainvoke("Hi"),
+        lambda: join(model.astream("Hi")),
+    ]
+    for run in runs:
+        with task("support.refund"):
+            answer = run()
+            answer = await answer if asyncio.iscoroutine(answer) else answer
+        assert getattr(answer, "text", answer) == "Refunded."
+        assert traced.tree() == FELL_BACK
+        assert decisions(traced) == [
+            (OPENAI, None, None, None),
+            (MISSING, 1, "failed", "OpenAIModelNotFoundError"),
+            (OPENAI, 2, "accepted", None),
+        ]
+        assert traced.tokens() == provider.tokens()
+        whole = traced.spans()[1].attributes or {}
+        assert whole["trilemma.decision.candidates"] == (MISSING, OPENAI)
+        assert (whole["trilemma.decision.name"], whole["trilemma.decision.reason"]) == ("answer", "langchain")
+        assert whole["trilemma.task.name"] == "support.refund"
+        traced.exporter.clear()
+        provider.ledger.clear()
+
+
+def test_fallbacks_that_fail(traced: Traced, provider: FakeProvider) -> None:
+    """Where no option answers, or one fails unexpectedly, the error is the app's, and the chain has failed."""
+    model = make_model(MISSING).with_fallbacks([Homegrown(fails=True)])
+    with pytest.raises(openai.NotFoundError):  # LangChain raises the first error
+        model.invoke("Hi")
+    with pytest.raises(openai.NotFoundError):
+        list(model.stream("Hi"))
+    told = [
+        (None, None, None, "ConnectionError"),
+        (MISSING, 1, "failed", "OpenAIModelNotFoundError"),
+        ("home-1", 2, "failed", "ConnectionError"),
+    ]
+    assert decisions(traced) == told * 2
+    traced.exporter.clear()
+    with pytest.raises(openai.NotFoundError):
+        make_model(MISSING).with_fallbacks([Homegrown()], exceptions_to_handle=(TimeoutError,)).invoke("Hi")
+    assert decisions(traced) == [
+        (None, None, None, "OpenAIModelNotFoundError"),
+        (MISSING, 1, "failed", "OpenAIModelNotFoundError"),
+    ]
+
+
+def test_fallbacks_between_chains(traced: Traced, provider: FakeProvider) -> None:
+    """Chains fall back too, each named for its model; the first that answers is the only attempt."""
+
+    def make_chain(model: str) -> Any:
+        return ChatPromptTemplate.from_messages([("user", "{text}")]) | make_model(model).bind(stop=["."])
+
+    chain = make_chain(OPENAI).with_fallbacks([make_chain(ANTHROPIC), RunnableLambda(str, name="sorry")])
+    assert chain.invoke({"text": "Hi"}).text == "Refunded."
+    assert (traced.spans()[0].attributes or {})["trilemma.decision.candidates"] == (OPENAI, ANTHROPIC, "sorry")
+    assert decisions(traced) == [(OPENAI, None, None, None), (OPENAI, 1, "accepted", None)]
+    name = "fallback RunnableWithFallbacks"
+    assert traced.tree() == [name, f"  {name}", "    invoke_workflow RunnableSequence", f"      chat {OPENAI} >"]
+
+
+def test_fallbacks_leave_the_stream(traced: Traced, provider: FakeProvider) -> None:
+    """A stream that breaks after its first chunk is not asked again; one that is left early is no failure."""
+
+    class Breaks(Homegrown):
+        def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+            yield ChatGenerationChunk(message=AIMessageChunk("Refun"))
+            raise ConnectionError("no line")
+
+    model = Breaks().with_fallbacks([make_model(OPENAI)])
+    stream = model.stream("Hi")
+    assert next(stream).text == "Refun"
+    with pytest.raises(ConnectionError):
+        next(stream)
+    assert decisions(traced) == [("home-1", None, None, None), ("home-1", 1, "accepted", None)]
+    traced.exporter.clear()
+    stream = model.stream("Hi")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert decisions(traced) == [("home-1", None, None, None), ("home-1", 1, "accepted", None)]
+    assert [(span.attributes or {})["trilemma.response.stream_end"] for span in traced.calls()] == ["abandoned"]
+
+
+async def test_no_fallbacks(traced: Traced, provider: FakeProvider) -> None:
+    """Without anything to fall back to there is no decision; a batch, which asks by rounds, has its calls only."""
+    model = make_model(OPENAI).with_fallbacks([])
+    model.invoke("Hi")
+    await model.ainvoke("Hi")
+    assert traced.tree() == [f"chat {OPENAI} >"] * 2
+    traced.exporter.clear()
+    make_model(MISSING).with_fallbacks([make_model(OPENAI)]).batch(["Hi"])
+    assert traced.tree() == [f"chat {MISSING} > !not_found_error", f"chat {OPENAI} >"]
+
+
+async def test_fallbacks_at_once(traced: Traced, provider: FakeProvider) -> None:
+    """Chains that run at the same time keep to their tasks."""
+    model = make_model(MISSING).with_fallbacks([make_model(OPENAI)]).with_config(run_name="answer")
+
+    async def run(number: int) -> None:
+        with task("support.refund", id=f"run-{number}"):
+            await model.ainvoke("Hi")
+
+    await asyncio.gather(*map(run, range(4)))
+    assert traced.tree() == FELL_BACK * 4
 
 
 async def test_retriever(traced: Traced) -> None:

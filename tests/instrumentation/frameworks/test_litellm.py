@@ -142,29 +142,177 @@ async def test_retries(traced: Traced, provider: FakeProvider) -> None:
     assert len(traced.spans()) + found(traced)["http.request.resend_count"] == 2
 
 
+def make_router(provider: FakeProvider, groups: dict[str, list[str]], **more: Any) -> litellm.Router:
+    """Return a router with the models of each group, without retries."""
+    models = [
+        {"model_name": group, "litellm_params": arguments(provider, model)}
+        for group, options in groups.items()
+        for model in options
+    ]
+    return litellm.Router(model_list=models, num_retries=0, disable_cooldowns=True, **more)
+
+
+def decisions(traced: Traced) -> list[tuple[Any, ...]]:
+    """Return what each decision says, in order: the option, the place of an attempt, its result, its error."""
+    names = ("decision.chosen", "fallback.attempt", "fallback.result")
+    found = [span.attributes or {} for span in traced.spans()]
+    return [
+        (*(known.get(f"trilemma.{name}") for name in names), known.get("error.type"))
+        for known in found
+        if "trilemma.decision.kind" in known
+    ]
+
+
+MISSING = "anthropic/claude-missing"
+FELL_BACK = [
+    "support.refund",
+    "  fallback first",
+    "    fallback first !NotFoundError",
+    "      chat claude-missing > !NotFoundError",
+    "    fallback first",
+    f"      {MODELS[ANTHROPIC]}",
+]
+
+
 async def test_router(traced: Traced, provider: FakeProvider) -> None:
-    """Of a router with fallbacks each attempt is a call, beneath the task; async and streamed too."""
-    router = litellm.Router(
-        model_list=[
-            {"model_name": "first", "litellm_params": arguments(provider, "anthropic/claude-missing")},
-            {"model_name": "second", "litellm_params": arguments(provider, ANTHROPIC)},
-        ],
-        fallbacks=[{"first": ["second"]}],
-        num_retries=0,
-        disable_cooldowns=True,
-    )
-    tree = ["support.refund", "  chat claude-missing > !NotFoundError", f"  {MODELS[ANTHROPIC]}"]
+    """Of a router with fallbacks each attempt is a decision with its call, beneath the task; async and streamed too."""
+    router = make_router(provider, {"first": [MISSING], "second": [ANTHROPIC]}, fallbacks=[{"first": ["second"]}])
+    told = [("second", None, None, None), ("first", 1, "failed", "NotFoundError"), ("second", 2, "accepted", None)]
     with task("support.refund"):
         router.completion("first", MESSAGES)
-    assert traced.tree() == tree
+    assert traced.tree() == FELL_BACK
+    assert decisions(traced) == told
+    whole = traced.spans()[1].attributes or {}
+    assert {key.removeprefix("trilemma."): value for key, value in whole.items() if "decision" in key} == {
+        "decision.kind": "fallback",
+        "decision.name": "first",
+        "decision.candidates": ("first", "second"),
+        "decision.chosen": "second",
+        "decision.reason": "litellm",
+    }
+    assert whole["trilemma.task.name"] == "support.refund"
     traced.exporter.clear()
     with task("support.refund"):
         await router.acompletion("first", MESSAGES)
-    assert traced.tree() == tree
+    assert (traced.tree(), decisions(traced)) == (FELL_BACK, told)
     traced.exporter.clear()
     with task("support.refund"):
         assert [chunk async for chunk in await router.acompletion("first", MESSAGES, stream=True)]
-    assert traced.tree() == tree
+    assert (traced.tree(), decisions(traced)) == (FELL_BACK, told)
+    assert traced.tokens()[0] > 0
+
+
+async def test_router_that_fails(traced: Traced, provider: FakeProvider) -> None:
+    """Where no option answers, the last error is the user's, and the whole chain has failed; what led on is in it."""
+    groups = {"first": [MISSING], "second": ["openai/gpt-missing"], "third": [MISSING]}
+    router = make_router(provider, groups, fallbacks=[{"first": ["second"]}, {"second": ["third"]}])
+    with pytest.raises(litellm.NotFoundError):
+        await router.acompletion("first", MESSAGES)
+    assert decisions(traced) == [
+        (None, None, None, "NotFoundError"),
+        ("first", 1, "failed", "NotFoundError"),
+        ("second", 2, "failed", "NotFoundError"),
+        ("third", 3, "failed", "NotFoundError"),
+    ]
+    whole = traced.spans()[0].attributes or {}
+    assert whole["trilemma.decision.candidates"] == ("first", "second", "third")
+
+
+async def test_router_that_times_out(traced: Traced, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeout is told from other failures, retries stay within their attempt, and later calls start anew."""
+    router = make_router(provider, {"first": [ANTHROPIC], "second": [ANTHROPIC]})
+    with monkeypatch.context() as patched:
+        patched.setattr(router, "fallbacks", [{"*": ["second"]}])
+        await router.acompletion("first", MESSAGES, mock_timeout=True, timeout=0.01, num_retries=1)
+    assert decisions(traced) == [
+        ("second", None, None, None),
+        ("first", 1, "timed_out", "Timeout"),
+        ("second", 2, "accepted", None),
+    ]
+    traced.exporter.clear()
+    await router.acompletion("first", MESSAGES)
+    assert traced.tree() == [MODELS[ANTHROPIC]]
+
+
+async def test_router_without_a_choice(traced: Traced, provider: FakeProvider) -> None:
+    """A call with nothing to fall back to and one deployment is no decision, whether it works or fails."""
+    router = make_router(provider, {"first": [ANTHROPIC], "lost": [MISSING]}, fallbacks=[{"other": ["first"]}])
+    await router.acompletion("first", MESSAGES)
+    router.completion("first", MESSAGES)
+    with pytest.raises(litellm.NotFoundError):
+        await router.acompletion("lost", MESSAGES)
+    assert traced.tree() == [MODELS[ANTHROPIC]] * 2 + ["chat claude-missing > !NotFoundError"]
+
+
+@pytest.mark.parametrize("strategy", ["simple-shuffle", "usage-based-routing"])
+async def test_router_that_chooses(traced: Traced, provider: FakeProvider, strategy: str) -> None:
+    """Which of a group's deployments a router picks is a decision, once, without a probability that nobody knows."""
+    router = make_router(provider, {"both": [ANTHROPIC, OPENAI]}, routing_strategy=strategy)
+    with task("support.refund"):
+        router.completion("both", MESSAGES)
+        await router.acompletion("both", MESSAGES)
+    models = {(call.attributes or {})["gen_ai.request.model"]: call for call in traced.calls()}
+    routes = [span.attributes or {} for span in traced.spans() if span.name == "route both"]
+    assert len(routes) == len(traced.calls()) == 2
+    for known in routes:
+        assert known["trilemma.decision.candidates"] == (ANTHROPIC, OPENAI)
+        assert str(known["trilemma.decision.chosen"]).partition("/")[2] in models
+        assert known["trilemma.decision.reason"] == strategy
+        assert "trilemma.decision.probability" not in known
+
+
+async def test_router_of_equal_deployments(traced: Traced, provider: FakeProvider) -> None:
+    """Deployments of one model are told apart by LiteLLM's ids, and the one recorded is the one that answers."""
+    router = make_router(provider, {"both": [ANTHROPIC]})
+    router.add_deployment(
+        litellm.Deployment("both", litellm.LiteLLM_Params(**arguments(provider, ANTHROPIC, max_tokens=99)))
+    )
+    answer: Any = await router.acompletion("both", MESSAGES)
+    known = traced.spans()[0].attributes or {}
+    assert known["trilemma.decision.candidates"] == tuple(router.get_model_ids())
+    assert known["trilemma.decision.chosen"] == answer._hidden_params["model_id"]
+
+
+async def test_fallbacks_of_a_call(traced: Traced, provider: FakeProvider) -> None:
+    """The fallbacks given with a call are a chain too: sync, async, streamed; one that answers at once is told."""
+    base = f"{provider.url}/v1"
+    wanted = arguments(provider, MISSING, fallbacks=[ANTHROPIC, {"model": OPENAI, "api_base": base}])
+    told = [(ANTHROPIC, None, None, None), (MISSING, 1, "failed", "NotFoundError"), (ANTHROPIC, 2, "accepted", None)]
+    tree = [line.replace("fallback first", f"fallback {MISSING}") for line in FELL_BACK]
+    with task("support.refund"):
+        completion(**wanted)
+    assert (traced.tree(), decisions(traced)) == (tree, told)
+    assert (traced.spans()[1].attributes or {})["trilemma.decision.candidates"] == (MISSING, ANTHROPIC, OPENAI)
+    traced.exporter.clear()
+    with task("support.refund"):
+        stream: Any = await acompletion(**wanted, stream=True)
+        assert [chunk async for chunk in stream]
+    assert (traced.tree(), decisions(traced)) == (tree, told)
+    traced.exporter.clear()
+    await acompletion(**arguments(provider, ANTHROPIC, fallbacks=[OPENAI]))
+    assert traced.tree() == [f"fallback {ANTHROPIC}", f"  fallback {ANTHROPIC}", f"    {MODELS[ANTHROPIC]}"]
+    assert decisions(traced) == [(ANTHROPIC, None, None, None), (ANTHROPIC, 1, "accepted", None)]
+
+
+async def test_fallbacks_at_once(traced: Traced, provider: FakeProvider) -> None:
+    """Chains that run at the same time keep to their tasks."""
+    router = make_router(provider, {"first": [MISSING], "second": [ANTHROPIC]}, fallbacks=[{"first": ["second"]}])
+
+    async def run(number: int) -> None:
+        with task("support.refund", id=f"run-{number}"):
+            await router.acompletion("first", MESSAGES)
+
+    await asyncio.gather(*map(run, range(4)))
+    assert traced.tree() == FELL_BACK * 4
+    assert len({(span.attributes or {})["trilemma.task.id"] for span in traced.spans()}) == 4
+
+
+def test_fallbacks_switched_off(traced: Traced, provider: FakeProvider) -> None:
+    """After uninstrument a router decides unseen, also one that was made before."""
+    router = make_router(provider, {"first": [MISSING], "second": [ANTHROPIC]}, fallbacks=[{"first": ["second"]}])
+    uninstrument()
+    router.completion("first", MESSAGES)
+    assert not traced.spans()
 
 
 async def test_other_endpoints(traced: Traced, provider: FakeProvider) -> None:
