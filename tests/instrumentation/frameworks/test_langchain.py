@@ -23,7 +23,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
-from trilemma import task
+from trilemma import guard, task
+from trilemma.frameworks import langchain_fallbacks
 from trilemma.instrumentation import uninstrument
 
 from tests.instrumentation.frameworks.conftest import compare_mutated
@@ -335,6 +336,32 @@ async def test_fallbacks_at_once(traced: Traced, provider: FakeProvider) -> None
 
     await asyncio.gather(*map(run, range(4)))
     assert traced.tree() == FELL_BACK * 4
+
+
+async def test_fallbacks_cancelled(traced: Traced) -> None:
+    """A run that is cancelled is no failure and asks nobody else."""
+
+    async def wait(_: Any) -> None:
+        await asyncio.sleep(9)
+
+    run = asyncio.create_task(RunnableLambda(wait).with_fallbacks([Homegrown()]).ainvoke("Hi"))
+    await asyncio.sleep(0.05)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert decisions(traced) == [(None, None, None, None), ("wait", 1, "cancelled", None)]
+
+
+def test_fallbacks_with_a_bug_of_ours(
+    traced: Traced, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error in our reading of a chain is logged, and the chain runs as ever."""
+    guard.raise_errors(False)
+    monkeypatch.setattr(langchain_fallbacks, "_name_option", lambda _: 1 / 0)
+    answer = make_model(MISSING).with_fallbacks([make_model(OPENAI)]).invoke("Hi")
+    assert answer.text == "Refunded."
+    assert traced.tree() == [f"chat {MISSING} > !not_found_error", f"chat {OPENAI} >"]
+    assert "ZeroDivisionError failed in _observe" in caplog.text
 
 
 async def test_retriever(traced: Traced) -> None:

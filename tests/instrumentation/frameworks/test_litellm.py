@@ -12,8 +12,9 @@ import pytest
 from litellm import acompletion, completion  # as apps do, before the instrumentation is on
 from litellm.caching import caching_handler
 from litellm.caching.caching import Cache
-from trilemma import task
+from trilemma import guard, task
 from trilemma.dropped import end_late
+from trilemma.frameworks import litellm_router
 from trilemma.instrumentation import uninstrument
 
 if TYPE_CHECKING:
@@ -313,6 +314,21 @@ def test_fallbacks_switched_off(traced: Traced, provider: FakeProvider) -> None:
     uninstrument()
     router.completion("first", MESSAGES)
     assert not traced.spans()
+
+
+async def test_fallbacks_with_a_bug_of_ours(
+    traced: Traced, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error in our reading of a router is logged, and the router does as ever."""
+    guard.raise_errors(False)
+    for name in ("_find_targets", "_name_deployments"):
+        monkeypatch.setattr(litellm_router, name, lambda *_: 1 / 0)
+    groups = {"first": [MISSING], "second": [ANTHROPIC, OPENAI]}
+    router = make_router(provider, groups, fallbacks=[{"first": ["second"]}])
+    await router.acompletion("first", MESSAGES)
+    assert [span.name for span in traced.spans()] == [span.name for span in traced.calls()]
+    assert len(traced.calls()) == 2
+    assert caplog.text.count("trilemma: ZeroDivisionError failed in") == 2
 
 
 async def test_other_endpoints(traced: Traced, provider: FakeProvider) -> None:
