@@ -11,6 +11,7 @@ and processors that have no code for the start. Everywhere else the tracer makes
 
 import os
 import threading
+import weakref
 from collections import deque
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ _UNSEEING = {
 (_SPAN_KEY,) = trace.set_span_in_context(INVALID_SPAN, Context())
 
 _making = threading.RLock()
-_waiting: "deque[_LateReadable]" = deque()
+_waiting: "deque[weakref.ref[_LateReadable]]" = deque()  # what nobody holds any more need not be read
 
 
 class Reading(Protocol):
@@ -138,7 +139,7 @@ class LateSpan(_Span):
             return False
         self._end_time = ended_ns
         readable = self._readable = _LateReadable(self, reading)
-        _waiting.append(readable)
+        _waiting.append(weakref.ref(readable))
         if len(_waiting) > _MAX_WAITING:
             _make_waiting()
         try:
@@ -218,7 +219,8 @@ class _LateReadable(ReadableSpan):
 def _make_waiting() -> None:
     while _waiting:
         try:
-            _waiting.popleft().make()
+            if (readable := _waiting.popleft()()) is not None:
+                readable.make()
         except IndexError:  # another thread was faster
             return
         except Exception:  # noqa: BLE001  # the guard

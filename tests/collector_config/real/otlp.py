@@ -152,11 +152,11 @@ def _write_value(value: Value) -> AnyValue:
         case str():
             return AnyValue(string_value=value)
         case _:
-            return AnyValue(array_value=ArrayValue(values=[AnyValue(string_value=item) for item in value]))
+            return AnyValue(array_value=ArrayValue(values=[_write_value(item) for item in value]))
 
 
 def _read_value(value: AnyValue) -> Value:
     kind = value.WhichOneof("value")
     if kind == "array_value":
-        return [item.string_value for item in value.array_value.values]
+        return [_read_value(item) for item in value.array_value.values]
     return getattr(value, kind) if kind else ""

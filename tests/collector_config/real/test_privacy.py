@@ -31,6 +31,7 @@ pytestmark = pytest.mark.collector
 # A count that looks like a payment card: the harshest value a measurement can have.
 SAMPLES: Mapping[str, Value] = {
     "string": "x", "string[]": ["x"], "int": 4111111111111111, "double": 0.1 + 0.2, "boolean": True, "json": "[]",
+    "int[]": [4111111111111111], "double[]": [0.1 + 0.2], "boolean[]": [True],
 }  # fmt: skip
 # What OpenLLMetry, OpenInference and older conventions call content.
 OTHERS_CONTENT = {
