@@ -159,3 +159,21 @@ SELECT
     variant_cache, variant, task_version, outcome, failure_mode, outcome_source, value,
     outcome_at
 FROM {database}.task_runs;
+
+-- By day, with what has been told of the runs by now: an outcome that comes later changes the day of its run. Runs are
+-- settled, so that this reads one row per run.
+CREATE OR REPLACE VIEW {database}.tasks_daily AS
+SELECT
+    toDate(started_at, 'UTC') AS day,
+    task_name,
+    combination,
+    count() AS run_count,
+    countIf(outcome = 'success') AS success_count,
+    countIf(outcome = 'failure') AS failure_count,
+    count() - success_count - failure_count AS unknown_count,
+    count(runs.cost) AS priced_count,
+    sum(runs.cost) AS cost,
+    sum(runs.value) AS value,
+    quantilesDD(0.01, 0.5, 0.95)(duration_s) AS duration_quantiles_s
+FROM {database}.task_runs AS runs
+GROUP BY day, task_name, combination;

@@ -63,6 +63,7 @@ class Told:
         Told.count += 1
         self.store = store
         self.trace_id = f"{Told.count:032x}"
+        self.task_name = f"t{Told.count}"
 
     def tell(self, fact: Fact) -> None:
         """Deliver one fact."""
@@ -75,10 +76,13 @@ class Told:
 
     def tell_spans(self) -> None:
         """Deliver the task's span and the decision's."""
-        task = {"trilemma.task.id": f"task-{self.trace_id}", "trilemma.task.name": "t"}
+        task = {"trilemma.task.id": f"task-{self.trace_id}", "trilemma.task.name": self.task_name}
         facts = {**task, "trilemma.decision.kind": "context", "trilemma.decision.name": "kb"}
         facts["trilemma.context.block.ids"] = '["policy", "blog"]'
-        insert(self.store, [self._span("a", "", "t", task), self._span("d", "0" * 15 + "a", "context kb", facts)])
+        insert(
+            self.store,
+            [self._span("a", "", self.task_name, task), self._span("d", "0" * 15 + "a", "context kb", facts)],
+        )
 
     def read(self) -> list[Any]:
         """Return the task, its decision and its blocks as the tables have them, without what names this example."""
@@ -87,6 +91,7 @@ class Told:
             f"SELECT outcome, outcome_source FROM tasks {where}",
             f"SELECT chosen, mark, marked_at FROM decisions {where}",
             f"SELECT block_id, mark FROM context_blocks {where} ORDER BY block_id",
+            f"SELECT success_count, failure_count FROM tasks_daily WHERE task_name = {quote(self.task_name)}",
         )
         return [self.store.query(sql).to_pylist() for sql in asked]
 

@@ -1015,7 +1015,23 @@ SELECT
     outcome_at
 FROM trilemma.task_runs;
 
-INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', 'eb933d91a476be6b');
+CREATE OR REPLACE VIEW trilemma.tasks_daily ON CLUSTER 'main' AS
+SELECT
+    toDate(started_at, 'UTC') AS day,
+    task_name,
+    combination,
+    count() AS run_count,
+    countIf(outcome = 'success') AS success_count,
+    countIf(outcome = 'failure') AS failure_count,
+    count() - success_count - failure_count AS unknown_count,
+    count(runs.cost) AS priced_count,
+    sum(runs.cost) AS cost,
+    sum(runs.value) AS value,
+    quantilesDD(0.01, 0.5, 0.95)(duration_s) AS duration_quantiles_s
+FROM trilemma.task_runs AS runs
+GROUP BY day, task_name, combination;
+
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (6, '0006_task_runs', '3741d2e947bc2f75');
 
 -- 0007_rollups
 CREATE TABLE IF NOT EXISTS trilemma.stored_calls_hourly_local ON CLUSTER 'main'
