@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Prompt:
         """
         fill = self.text.format if isinstance(self.template, str) else _find_method(self.template)
         filled = str(fill(**variables))
-        self.use(*variables)
+        self._note(sorted(variables), _show_values(variables))
         return filled
 
     def use(self, *variables: str) -> Decision:
@@ -42,13 +43,17 @@ class Prompt:
 
         The task, and every span beneath it from now on, has the prompt's name and version.
         """
+        return self._note(sorted(variables), {})
+
+    def _note(self, names: list[str], values: dict[str, str]) -> Decision:
         if (task := current_task()) is not None:
             task.note_prompt(self.name, self.version)
         facts = {
             "gen_ai.prompt.name": self.name,
             "gen_ai.prompt.version": self.version,
             "trilemma.prompt.template_hash": self.template_hash,
-            "trilemma.prompt.variables": sorted(variables) or None,
+            "trilemma.prompt.variables": names or None,
+            **values,
         }
         return decide("prompt", self.name, facts)
 
@@ -84,6 +89,17 @@ def _read_text(name: str, template: Any, version: object) -> tuple[str, Any]:
     if version is None:
         raise ArgumentError(f"prompt {name!r}: no text in a {type(template).__name__}; give its text, or a version")
     return f"{type(template).__name__}@{version}", template
+
+
+def _show_values(variables: dict[str, Any]) -> dict[str, str]:
+    """Return the variables' values as the conventions' attributes where content is captured on spans, else nothing."""
+    if not variables or not os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"):
+        return {}
+    from trilemma.content import read_switch  # not where content is off
+
+    capture = read_switch()
+    on = capture is not None and capture.on_span
+    return {f"gen_ai.prompt.variable.{name}": to_text(value) for name, value in variables.items()} if on else {}
 
 
 def _find_method(template: Any) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.collector_config.embedded.servers import RunningCollector
 
 DECISION = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
-DOCS = Path(__file__).resolve().parents[3] / "instrumentation/decisions.md"
+DOCS = Path(__file__).resolve().parents[3] / "instrumentation/decisions/feedback.md"
 COMMANDS = re.findall(r"^curl .*", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
 
 

@@ -84,6 +84,16 @@ def test_prompt_is_versioned_by_its_text(telemetry: Telemetry, tmp_path: Path) -
     assert "secret" not in str(facts)
 
 
+@pytest.mark.parametrize(("switch", "shown"), [("SPAN_ONLY", "case-7"), ("EVENT_ONLY", None), ("", None)])
+def test_values_of_variables_are_content(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, switch: str, shown: str | None
+) -> None:
+    """What a prompt was filled with is recorded only where content is captured on spans."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", switch)
+    trilemma.prompt("refund", "Refund {case}?").render(case="case-7")
+    assert telemetry.attributes("prompt refund").get("gen_ai.prompt.variable.case") == shown
+
+
 def test_prompt_of_an_object() -> None:
     """A template object fills itself in; one whose text cannot be found needs a version."""
     assert trilemma.prompt("p", string.Template("Hello $name")).render(name="you") == "Hello you"

@@ -1,4 +1,4 @@
-"""Own the proof that every example of tasks.md, decisions.md and export.md runs as it stands."""
+"""Own the proof that every example of tasks.md, of the pages on decisions and of export.md runs as it stands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import pytest
 if TYPE_CHECKING:
     from tests.instrumentation.receiver import Receiver
 
-DOCS = [Path(__file__).parents[3] / "instrumentation" / name for name in ("tasks.md", "decisions.md", "export.md")]
+PAGES = ("experiments", "prompts", "context", "guardrails", "routes", "fallbacks", "caches", "evaluators")
+DOCS = [
+    Path(__file__).parents[3] / "instrumentation" / name
+    for name in ("tasks.md", *(f"decisions/{page}.md" for page in PAGES), "export.md")
+]
 TEXT = "".join(path.read_text(encoding="utf-8") for path in DOCS)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# file: (\S+)\n", block))}
