@@ -133,7 +133,9 @@ def _pace_events(stream: Any) -> Iterator[bytes]:
 def _main(argv: list[str]) -> None:
     """Start `-m MODULE ARGS...` under the clock; `--at TIME` (ISO 8601) sets it, `-S` kept others from starting."""
     _, begin, _, module, *words = argv
-    random.seed(f"{module} {begin}")  # the SDKs' retry jitter
+    # The SDKs' retry jitter, drawn apart: what the exporter draws when it tries again must not shift it.
+    random.random = random.Random(f"{module} {begin}").random
+    random.seed(f"{module} {begin}")
     install()
     site.main()  # what `python` without -S does at once: trilemma's start-up hook runs here
     import httpx2
