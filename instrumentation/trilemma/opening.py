@@ -14,7 +14,7 @@ from trilemma.engine import Call, CompiledEndpoint, Engine, Target
 from trilemma.providers.hosts import find_route, name_server
 from trilemma.providers.spec import Endpoint, Provider
 
-__all__ = ["Opener", "Route", "Server", "compile_path"]
+__all__ = ["Opener", "Route", "Server", "compile_path", "find_port"]
 
 _MAX_ROUTES = 512  # paths hold ids: what is remembered of them is forgotten when it is this much
 _WORD = re.compile(r"v\d+[a-z]*\d*|[a-z][a-z_:-]{0,31}", re.IGNORECASE)
@@ -26,6 +26,11 @@ class Server(NamedTuple):
     host: str
     port: int
     path: str = ""
+
+
+def find_port(url: Any) -> int:
+    """Return the port of a URL, urllib's or httpx's: its own, or else its scheme's."""
+    return int(url.port or (80 if url.scheme in {"http", "ws"} else 443))
 
 
 class Route(NamedTuple):

@@ -8,7 +8,6 @@ becomes a call, at its end and with the time of its start.
 import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from hashlib import sha256
 from typing import Any, TypeAlias
 
 from opentelemetry import context as otel_context
@@ -166,7 +165,7 @@ class ModelCall:
 
     def _note_request(self, call: Call) -> None:
         content = json.dumps(self.request, default=_to_plain, sort_keys=True, separators=(",", ":")).encode()
-        call.request_hash = sha256(content, usedforsecurity=False).hexdigest()[:32]
+        call.hash_request(content)
         if self.engine.capture is not None:
             call.request_content = content
 

@@ -16,6 +16,7 @@ from trilemma.engine import Engine, Target
 from trilemma.frameworks.calls import CURRENT_MODEL_CALL, ModelCall, Targets
 from trilemma.frameworks.litellm_router import patch_fallbacks
 from trilemma.frameworks.running import Step, make_call
+from trilemma.opening import find_port
 from trilemma.patching import Patches
 from trilemma.providers.openai import PROVIDER as OPENAI
 from trilemma.providers.spec import Endpoint, Table
@@ -136,8 +137,7 @@ def _find_target(targets: Targets, endpoint: Endpoint, details: dict[str, Any], 
     if model := details.get("model"):
         call.request["model"] = model.removeprefix(f"{provider}/")
     url = urlsplit(str(details.get("api_base") or (details.get("litellm_params") or {}).get("api_base") or ""))
-    port = url.port or (443 if url.scheme == "https" else 80)
-    server = {"server_address": url.hostname, "server_port": port} if url.hostname else {}
+    server = {"server_address": url.hostname, "server_port": find_port(url)} if url.hostname else {}
     return targets.make(endpoint, _PROVIDERS.get(provider, provider), server)
 
 

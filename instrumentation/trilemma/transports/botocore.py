@@ -9,7 +9,6 @@ import copy
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from importlib import import_module
 from inspect import iscoroutinefunction
 from types import ModuleType
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 from trilemma import guard
 from trilemma.dropped import Held, track
 from trilemma.engine import CURRENT, Call, Engine
-from trilemma.opening import Opener, Server
+from trilemma.opening import Opener, Server, find_port
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
 from trilemma.record import read_json
@@ -88,7 +87,7 @@ def _read_params(params: Any) -> dict[str, Any]:
 @lru_cache
 def _find_server(endpoint_url: str) -> Server:
     url = urlsplit(endpoint_url)
-    return Server(url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+    return Server(url.hostname or "", find_port(url))
 
 
 def _current(operation_model: Any) -> Call | None:
@@ -126,7 +125,7 @@ def _note_request(call: Call, request: dict[str, Any]) -> None:
     content = request.get("body")
     if type(content) in {bytes, bytearray} and content:
         path = request.get("url_path") or ""  # has the model
-        call.request_hash = sha256(path.encode() + b"\n" + content, usedforsecurity=False).hexdigest()[:32]
+        call.hash_request(path.encode() + b"\n" + content)
         if call.engine.capture is not None:
             call.request_content = bytes(content)
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from trilemma import deferred, guard
 from trilemma.dropped import track
 from trilemma.engine import CURRENT, Call, Engine
-from trilemma.opening import Opener, Route, Server
+from trilemma.opening import Opener, Route, Server, find_port
 from trilemma.patching import Patches
 from trilemma.providers.gemini_batches import list_results
 from trilemma.providers.spec import Provider
@@ -123,7 +123,7 @@ class _Opener(_ResourceOpener):
 
     def _make_route(self, method: str, url: str, vertexai: bool, body: Any) -> Route:
         parts = urlsplit(url)
-        server = Server(parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443))
+        server = Server(parts.hostname or "", find_port(parts))
         path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
         path = path[_PREFIX.match(path).end() :]  # type: ignore[union-attr]  # every part of it may be missing
         return (self._vertex if vertexai else self).find(method, path or "/", server, body)

@@ -6,13 +6,14 @@ came is read of the SDK's own messages, which hold no copy of the audio for us.
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 
 from trilemma import guard
 from trilemma.dropped import track
 from trilemma.engine import Call, Target
-from trilemma.opening import Opener, Server
+from trilemma.opening import Opener, Server, find_port
 from trilemma.patching import Patches
 from trilemma.transports.calling import around_async
 
@@ -65,9 +66,8 @@ class _Manager:
         client = self._live._api_client  # noqa: SLF001
         options = client._http_options  # noqa: SLF001
         url = options["base_url"] if isinstance(options, dict) else options.base_url
-        host = url.partition("://")[2].partition("/")[0]
-        name, _, port = host.partition(":")
-        server = Server(name, int(port) if port.isdigit() else 443)
+        parts = urlsplit(url)
+        server = Server(parts.hostname or "", find_port(parts))
         model = str(self._model or "").rpartition("models/")[2]
         route = self._opener.find("GET", "/live", server)
         call = self._opener.open(route, {"model": model}, streamed=False)

@@ -17,7 +17,7 @@ from opentelemetry import trace
 
 from trilemma import guard
 from trilemma.engine import CURRENT, Call, Engine
-from trilemma.opening import Opener, Route, Server, compile_path
+from trilemma.opening import Opener, Route, Server, compile_path, find_port
 from trilemma.patching import Patches
 from trilemma.providers.spec import Hook, Provider
 from trilemma.transports.calling import Open, around, around_async
@@ -89,7 +89,7 @@ class _Opener(Opener):
         if route is None:
             parts = urlsplit(f"{url.rstrip('/')}/{path.lstrip('/')}" if path else url)
             own_path = self._strip_base(method, parts.path or "/")
-            server = Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.path)
+            server = Server(parts.hostname or "", find_port(parts), parts.path)
             route = self.find(method, own_path, server, body)
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()

@@ -16,7 +16,7 @@ from opentelemetry import trace
 from trilemma import guard
 from trilemma.dropped import track
 from trilemma.engine import CURRENT, Call, Target
-from trilemma.opening import Opener, Server
+from trilemma.opening import Opener, Server, find_port
 from trilemma.patching import Patches
 from trilemma.providers.spec import Endpoint, Socket
 from trilemma.transports.calling import around, around_async
@@ -64,8 +64,8 @@ def _patch(module: ModuleType, socket: Socket, opener: Opener, patches: Patches)
 def _open_session(manager: Any, socket: Socket, opener: Opener) -> Call | None:
     owned = {name.rpartition("__")[2]: value for name, value in vars(manager).items()}  # they are private to its class
     model, base_url = owned.get("model"), owned["client"]._base_url  # noqa: SLF001
-    port = base_url.port or (443 if base_url.scheme in {"https", "wss"} else 80)
-    route = opener.find(socket.session.method, socket.session.path, Server(base_url.host, port, base_url.path))
+    server = Server(base_url.host, find_port(base_url), base_url.path)
+    route = opener.find(socket.session.method, socket.session.path, server)
     return opener.open(route, {"model": model}, streamed=False)
 
 

@@ -18,7 +18,7 @@ from opentelemetry import trace
 
 from trilemma import guard
 from trilemma.engine import CURRENT, MAX_WAITING_BYTES, Call, Engine
-from trilemma.opening import Opener, Route, Server
+from trilemma.opening import Opener, Route, Server, find_port
 from trilemma.patching import Patches
 from trilemma.providers.spec import Provider
 from trilemma.transports.calling import around, around_async
@@ -100,9 +100,8 @@ class _Opener(Opener):
             known = self._routes[client] = base_url, {}
         route = known[1].get((method, path))
         if route is None:
-            port = base_url.port or (443 if base_url.scheme == "https" else 80)
-            keeps = self._keeps_native_span(client)
-            route = self.find(method, path, Server(base_url.host, port, base_url.path), keeps_native_span=keeps)
+            server = Server(base_url.host, find_port(base_url), base_url.path)
+            route = self.find(method, path, server, keeps_native_span=self._keeps_native_span(client))
             if len(known[1]) < _MAX_ROUTES:
                 known[1][method, path] = route
         return route
