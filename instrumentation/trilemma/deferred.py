@@ -21,7 +21,7 @@ from trilemma import guard
 from trilemma.custom_id import read_custom_id
 from trilemma.price import price_call
 from trilemma.providers.spec import Deferred, Endpoint
-from trilemma.record import converter
+from trilemma.record import converter, find_value
 from trilemma.registry import attribute
 from trilemma.task import task_attributes
 from trilemma.telemetry import get_tracer
@@ -67,7 +67,7 @@ def _note_response(call: "Call", body: dict[str, Any]) -> None:
         if operation:
             call.span.set_attribute(attribute("operation"), operation)
             call.span.update_name(operation)
-        if operation is not None and isinstance(work_id := _find(body, spec.deferred.id), str):
+        if operation is not None and isinstance(work_id := find_value(body, spec.deferred.id), str):
             _remember(_Batch(work_id, None, None, "", dict(task_attributes())), ())
         _send(call, spec.deferred, body, begun=call.record if operation else {})
 
@@ -90,12 +90,12 @@ def _note_batch(call: "Call", body: dict[str, Any]) -> None:
     created = call.target.endpoint.spec.method == "POST" and known is None
     batch = _Batch(
         batch_id,
-        _to_ns(_find(body, table.started)),
+        _to_ns(find_value(body, table.started)),
         _first_ns(body, table.ended),
-        str(_find(body, table.path) or ""),
+        str(find_value(body, table.path) or ""),
         known.task if known else dict(task_attributes()) if created else {},
     )
-    _remember(batch, tuple(_find(body, path) for path in table.files))
+    _remember(batch, tuple(find_value(body, path) for path in table.files))
 
 
 def _remember(batch: _Batch, files: tuple[Any, ...]) -> None:
@@ -112,14 +112,14 @@ def _send(
     """Send the span of one piece of work, if `found` is the result of one; `begun` is the record of what began it."""
     source = call.record.get("batch_file_id") or call.record.get("batch_id") or ""
     batch = _batches.get(source)
-    body = _find(found, deferred.body) if deferred.body else found
+    body = find_value(found, deferred.body) if deferred.body else found
     body = body if isinstance(body, dict) else {}
     endpoint = deferred.choose(found, body, batch.path if batch else "")
-    work_id = _find(found, deferred.id)
+    work_id = find_value(found, deferred.id)
     if endpoint is None or not isinstance(work_id, str):
         return
     record = {**begun, **_read(call, endpoint, deferred, found, body)}
-    started_ns = (batch.started_ns if batch else None) or _to_ns(_find(body, deferred.started)) or call.started_ns
+    started_ns = (batch.started_ns if batch else None) or _to_ns(find_value(body, deferred.started)) or call.started_ns
     ended_ns = batch.ended_ns if batch else _first_ns(body, deferred.ended)
     beginning = batch if deferred.lines else _batches.get(work_id)
     task = (beginning.task if beginning else None) or dict(task_attributes())
@@ -150,13 +150,13 @@ def _read(
     server = {name: value for name, value in target.record.items() if name in _SERVER}
     record: dict[str, Any] = {"operation": endpoint.operation, **server, **endpoint.constants, "deferred": True}
     compiled.read_response(body, record)
-    if request_id := converter("request_id")(_find(found, deferred.request_id)):
+    if request_id := converter("request_id")(find_value(found, deferred.request_id)):
         record["request_id"] = request_id
-    status = converter("http_status")(_find(found, deferred.status))
+    status = converter("http_status")(find_value(found, deferred.status))
     if status is not None:
         record["http_status"] = status
         if status >= 400:
-            stated = (converter("error_type")(_find(body, path)) for path in provider.error_types)
+            stated = (converter("error_type")(find_value(body, path)) for path in provider.error_types)
             record["error_type"] = next(filter(None, stated), str(status))
     if error := converter("error_type")(deferred.error(found)):
         record["error_type"] = error
@@ -193,14 +193,8 @@ def _start_span(name: str, ids: bytes, attributes: dict[str, Any], started_ns: i
     return span
 
 
-def _find(body: Any, path: str) -> Any:
-    for key in path.split(".") if path else ():
-        body = body.get(key) if isinstance(body, dict) else None
-    return body if path else None
-
-
 def _first_ns(body: dict[str, Any], paths: tuple[str, ...]) -> int | None:
-    return next((at_ns for path in paths if (at_ns := _to_ns(_find(body, path))) is not None), None)
+    return next((at_ns for path in paths if (at_ns := _to_ns(find_value(body, path))) is not None), None)
 
 
 def _to_ns(at: Any) -> int | None:

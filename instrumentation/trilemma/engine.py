@@ -375,6 +375,10 @@ class Call:
         self.span = trace.INVALID_SPAN  # which holds the call from now on
         return True
 
+    def response_body(self) -> dict[str, Any]:
+        """Return the response's body as it is known by now: what its chunks add up to, or the whole."""
+        return self.chunks.body if self.chunks is not None and self.chunks.count else self.body
+
     def wall_ns(self, at_s: float) -> int:
         """Return a moment of the monotonic clock as wall time (ns): a clock set in between changes no duration."""
         return self.started_ns + round((at_s - self.started_s) * 1e9)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trilemma.price import price_call
-from trilemma.record import converter, read_json
+from trilemma.record import converter, find_value, read_json
 
 if TYPE_CHECKING:
     from trilemma.engine import Call
@@ -28,7 +28,7 @@ def read_body(call: "Call", record: dict[str, Any], _: BaseException | None) -> 
     """Read the response, whole or folded of its chunks; a refusal's body has other fields by the same names."""
     if call.http_status and call.http_status >= HTTPStatus.BAD_REQUEST:
         return
-    body = call.chunks.body if call.chunks is not None and call.chunks.count else call.body
+    body = call.response_body()
     if type(body) is dict:
         call.target.endpoint.read_response(body, record)
 
@@ -83,9 +83,7 @@ def _read_error_body(response: Any) -> Any:
 def _find_error_type(call: "Call", body: Any) -> str | None:
     """Return the provider's own type for a failure, where the error's body has one."""
     for path in call.target.endpoint.provider.error_types:
-        value = body
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
+        value = find_value(body, path)
         if isinstance(value, str) and value:
             return value
     return None
@@ -135,7 +133,7 @@ def read_results(call: "Call", _: dict[str, Any], __: BaseException | None) -> N
     if spec.deferred is not None or spec.batch is not None:
         from trilemma.deferred import note_response
 
-        note_response(call, call.chunks.body if call.chunks is not None and call.chunks.count else call.body)
+        note_response(call, call.response_body())
 
 
 STEPS = (read_body, read_times, read_failure, read_transport, read_price, read_results)

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from trilemma.guard import ODD_SHAPE
 from trilemma.registry import fields
 
-__all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "read_json", "to_valid"]
+__all__ = ["Body", "Reader", "Source", "compile_reader", "converter", "find_value", "read_json", "to_valid"]
 
 Body: TypeAlias = dict[str, Any]
 Reader: TypeAlias = Callable[[Body, dict[str, Any]], None]
@@ -63,6 +63,13 @@ def compile_reader(table: Mapping[str, Source]) -> Reader:
     exec(compile(text, "<trilemma reader>", "exec"), names)  # noqa: S102  # made of our own tables
     reader: Reader = names["read"]
     return reader
+
+
+def find_value(body: Any, path: str) -> Any:
+    """Return what stands at a path of keys, "a.b"; None where it leads nowhere, or is empty."""
+    for key in path.split(".") if path else ():
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if path else None
 
 
 def read_json(content: bytes) -> dict[str, Any]:
