@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from trilemma.arguments import check_text, to_text
+from trilemma.content import read_switch
 from trilemma.decisions.decision import Decision, decide
 from trilemma.errors import ArgumentError, ConfigurationError
 from trilemma.task import current_task
@@ -93,13 +93,10 @@ def _read_text(name: str, template: Any, version: object) -> tuple[str, Any]:
 
 def _show_values(variables: dict[str, Any]) -> dict[str, str]:
     """Return the variables' values as the conventions' attributes where content is captured on spans, else nothing."""
-    if not variables or not os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"):
-        return {}
-    from trilemma.content import read_switch  # not where content is off
-
     capture = read_switch()
-    on = capture is not None and capture.on_span
-    return {f"gen_ai.prompt.variable.{name}": to_text(value) for name, value in variables.items()} if on else {}
+    if capture is None or not capture.on_span:
+        return {}
+    return {f"gen_ai.prompt.variable.{name}": to_text(value) for name, value in variables.items()}
 
 
 def _find_method(template: Any) -> Any:
