@@ -125,4 +125,4 @@ def _whiten(values: NDArray[np.float64], correlation: float) -> NDArray[np.float
 
 def _interval(level: float, error: float, freedom: float, confidence: float) -> Interval:
     reach = float(stats.t.isf((1 - confidence) / 2, freedom)) * error
-    return Interval(np.asarray(level - reach), np.asarray(level), np.asarray(level + reach))
+    return Interval.around(level, reach)

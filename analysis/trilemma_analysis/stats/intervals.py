@@ -22,6 +22,12 @@ class Interval:
     estimate: NDArray[np.float64]
     high: NDArray[np.float64]
 
+    @classmethod
+    def around(cls, estimate: ArrayLike, reach: ArrayLike) -> Interval:
+        """Return the interval that reaches as far to both sides of the estimate."""
+        middle, half = np.asarray(estimate, dtype=float), np.asarray(reach, dtype=float)
+        return cls(middle - half, middle, middle + half)
+
     def covers(self, truth: ArrayLike) -> NDArray[np.bool_]:
         """Return where the interval holds the truth."""
         value = np.asarray(truth, dtype=float)

@@ -75,7 +75,7 @@ def split_change(before: Groups, after: Groups, confidence: float = 0.95) -> Mix
     whole_error = np.sqrt(_of_means(before, w0) + _of_shares(before, m0) + _of_means(after, w1) + _of_shares(after, m1))
     z = two_sided_z(confidence)
     parts = ((whole, whole_error), (mix, mix_error), (rate, rate_error))
-    return MixSplit(*(Interval(value - z * error, value, value + z * error) for value, error in parts))
+    return MixSplit(*(Interval.around(value, z * error) for value, error in parts))
 
 
 def standardise(groups: Groups, share: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -86,7 +86,7 @@ def standardise(groups: Groups, share: ArrayLike, confidence: float = 0.95) -> I
     weight = np.asarray(share, dtype=float)
     mean = (weight * np.nan_to_num(groups.mean)).sum(axis=-1)
     reach = two_sided_z(confidence) * np.sqrt(_of_means(groups, weight))
-    return Interval(mean - reach, mean, mean + reach)
+    return Interval.around(mean, reach)
 
 
 def is_simpson(a: Groups, b: Groups, alpha: float = 0.05) -> bool:

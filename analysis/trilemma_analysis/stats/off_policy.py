@@ -166,7 +166,7 @@ def _value(logs: Logs, score: NDArray[np.float64], confidence: float, fitted: in
     freedom = max(overlap.effective_n - fitted, 1.0)
     error = score.std(ddof=1) / np.sqrt(n) * np.sqrt(overlap.effective_n / freedom)
     reach = stats.t.isf((1 - confidence) / 2, freedom) * error
-    return PolicyValue(Interval(np.asarray(mean - reach), np.asarray(mean), np.asarray(mean + reach)), overlap)
+    return PolicyValue(Interval.around(mean, reach), overlap)
 
 
 def _count_unsupported(logs: Logs) -> float:

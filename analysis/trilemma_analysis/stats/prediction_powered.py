@@ -64,8 +64,8 @@ def mean_with_judge(
     both = np.cov(y, f) if n > 1 else np.zeros((2, 2))
     spread = float(np.concatenate([f, rest]).var(ddof=1))
     t = float(stats.t.isf((1 - confidence) / 2, n - 1))
-    alone = _interval(float(y.mean()), t * float(np.sqrt(both[0, 0] / n)))
-    bias = _interval(float((f - y).mean()), t * float(np.std(f - y, ddof=1) / np.sqrt(n)))
+    alone = Interval.around(float(y.mean()), t * float(np.sqrt(both[0, 0] / n)))
+    bias = Interval.around(float((f - y).mean()), t * float(np.std(f - y, ddof=1) / np.sqrt(n)))
     known = bool(both[0, 0] > 0 and both[1, 1] > 0)
     correlation = float(both[0, 1] / np.sqrt(both[0, 0] * both[1, 1])) if known else 0.0
     is_useful = n >= MIN_LABELLED and known and _correlation_p(y, f, correlation) <= 0.05
@@ -74,7 +74,7 @@ def mean_with_judge(
     weight = float(np.clip(both[0, 1] / ((1 + n / more) * spread), 0, 1))
     mean = float(y.mean()) + weight * float(rest.mean() - f.mean())
     variance = float(np.var(y - weight * f, ddof=_FITTED)) / n + weight**2 * float(rest.var()) / more
-    helped = _interval(mean, t * float(np.sqrt(variance)))
+    helped = Interval.around(mean, t * float(np.sqrt(variance)))
     saved = max(0.0, 1 - variance * n / float(both[0, 0]))
     return JudgedMean(helped, alone, weight, correlation, saved, is_useful=True, bias=bias)
 
@@ -87,7 +87,3 @@ def _correlation_p(y: NDArray[np.float64], f: NDArray[np.float64], correlation: 
     if correlation >= 1:
         return 0.0
     return float(stats.t.sf(correlation * np.sqrt((n - 2) / (1 - correlation**2)), n - 2))
-
-
-def _interval(mean: float, reach: float) -> Interval:
-    return Interval(np.asarray(mean - reach), np.asarray(mean), np.asarray(mean + reach))

@@ -46,9 +46,7 @@ def split_winner(values: ArrayLike, in_first: ArrayLike, confidence: float = 0.9
     error = held.std(ddof=1) / np.sqrt(held.size)
     reach = stats.t.isf((1 - confidence) / 2, held.size - 1) * error
     mean = float(held.mean())
-    return Winner(
-        index, float(means[index]), Interval(np.asarray(mean - reach), np.asarray(mean), np.asarray(mean + reach))
-    )
+    return Winner(index, float(means[index]), Interval.around(mean, reach))
 
 
 def shrink(estimates: ArrayLike, errors: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -66,7 +64,7 @@ def shrink(estimates: ArrayLike, errors: ArrayLike, confidence: float = 0.95) ->
     count = seen.shape[-1]
     z = two_sided_z(confidence)
     if count < _MIN_FAMILY:
-        return Interval(seen - z * error, seen, seen + z * error)
+        return Interval.around(seen, z * error)
     spread = _estimate_spread(seen, error)[..., None]
     weights = 1 / (spread + error**2)
     centre = (weights * seen).sum(axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
@@ -77,7 +75,7 @@ def shrink(estimates: ArrayLike, errors: ArrayLike, confidence: float = 0.95) ->
     of_spread = 2 / (count - 3) * pull**2 * (usual + spread) / (error**2 + spread) * (seen - centre) ** 2
     variance = error**2 * (1 - (1 - of_centre) * pull) + of_spread
     reach = z * np.sqrt(variance)
-    return Interval(shrunk - reach, shrunk, shrunk + reach)
+    return Interval.around(shrunk, reach)
 
 
 def _estimate_spread(seen: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:

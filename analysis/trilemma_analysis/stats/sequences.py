@@ -46,7 +46,7 @@ def asymptotic_sequence(
     rho2 = mixture_scale(best_at, 1 - confidence) ** 2
     spread = 2 * (t * rho2 + 1) / (t**2 * rho2) * np.log(np.sqrt(t * rho2 + 1) / (1 - confidence))
     reach = np.where(t >= first, np.sqrt(variance * spread), np.inf)
-    return Interval(mean - reach, mean, mean + reach)
+    return Interval.around(mean, reach)
 
 
 def betting_sequence(values: ArrayLike, low: float = 0.0, high: float = 1.0, confidence: float = 0.95) -> Interval:
