@@ -6,9 +6,10 @@ import math
 
 from trilemma.errors import ArgumentError
 
-__all__ = ["OUTCOMES", "SOURCES", "check_number", "check_text", "check_word", "to_text"]
+__all__ = ["MARKS", "OUTCOMES", "SOURCES", "check_number", "check_text", "check_word", "to_text"]
 
 OUTCOMES = ("success", "failure", "unknown")
+MARKS = ("right", "wrong", "used", "unused")
 SOURCES = ("system", "human", "judge", "import")
 
 

@@ -5,12 +5,14 @@ Each is a JSON object; several are a list. The same facts can be sent as OTLP lo
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from trilemma.arguments import MARKS, OUTCOMES, SOURCES
+
+from trilemma_collector.otlp.from_json import convert_document, parse_json
 from trilemma_collector.otlp.messages import MalformedRequestError
 
 if TYPE_CHECKING:
@@ -41,29 +43,22 @@ _MARK: dict[str, tuple[str, type]] = {
     "explanation": ("gen_ai.evaluation.explanation", str),
 }
 _KINDS: dict[str, dict[str, tuple[str, type]]] = {"outcome": _OUTCOME, "evaluation": _EVALUATION, "mark": _MARK}
-_WORDS = {
-    "outcome": ("success", "failure", "unknown"),
-    "mark": ("right", "wrong", "used", "unused"),
-    "source": ("system", "human", "judge", "import"),
-}
+_WORDS = {"outcome": OUTCOMES, "mark": MARKS, "source": SOURCES}
 _PLACE = {"trace_id", "span_id", "decision", "at"}
 
 
 def convert_feedback(body: bytes) -> bytes:
-    """Return feedback in JSON as a logs request in OTLP/JSON.
+    """Return feedback in JSON as a logs request in Protobuf bytes.
 
     Raises:
         MalformedRequestError: it is not JSON, or a field is missing, unknown or of another type; nothing of it is kept.
     """
-    try:
-        given = json.loads(body)
-    except ValueError as error:
-        raise MalformedRequestError(f"the body is not JSON: {error}") from error
+    given = parse_json(body)
     entries = given if isinstance(given, list) else [given]
     if not entries:
         raise MalformedRequestError("the list is empty; send an outcome, an evaluation or a mark")
     records = [_convert(entry, number) for number, entry in enumerate(entries, 1)]
-    return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+    return convert_document("logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
 
 
 def _convert(entry: Any, number: int) -> dict[str, Any]:

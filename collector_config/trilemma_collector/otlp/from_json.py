@@ -20,7 +20,7 @@ from trilemma_collector.otlp.messages import MalformedRequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["convert_json"]
+__all__ = ["convert_document", "convert_json", "parse_json"]
 
 REQUESTS: dict[str, Any] = {
     "traces": ExportTraceServiceRequest,
@@ -36,12 +36,30 @@ def convert_json(signal: str, body: bytes) -> bytes:
     Raises:
         MalformedRequestError: it is not JSON, not such a message, or an id is not hexadecimal.
     """
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        raise MalformedRequestError(f"the body is not JSON: {error}") from error
+    document = parse_json(body)
     if not isinstance(document, dict):
         raise MalformedRequestError(f"the body is a JSON {type(document).__name__}, not an object")
+    return convert_document(signal, document)
+
+
+def parse_json(body: bytes) -> Any:
+    """Return what a body says in JSON.
+
+    Raises:
+        MalformedRequestError: it is not JSON.
+    """
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}") from error
+
+
+def convert_document(signal: str, document: dict[str, Any]) -> bytes:
+    """Return a parsed request as Protobuf bytes; its ids are written over.
+
+    Raises:
+        MalformedRequestError: it is not such a message, or an id is not hexadecimal.
+    """
     message = REQUESTS[signal]()
     try:
         for holder in _walk_id_holders(signal, document):

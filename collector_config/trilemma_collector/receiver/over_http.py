@@ -91,8 +91,8 @@ class OtlpHttp:
             ) from error
         try:
             if scope["path"] == FEEDBACK:
-                body = convert_feedback(body)
-            if as_json:
+                body = await asyncio.to_thread(convert_feedback, body)
+            elif as_json:
                 body = await asyncio.to_thread(convert_json, signal, body)
             if signal == "metrics":
                 return _Reply(200, refuse_metrics(parse_request(signal, body)))

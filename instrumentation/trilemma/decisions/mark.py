@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trilemma.arguments import SOURCES, check_word, to_text
+from trilemma.arguments import MARKS, SOURCES, check_word, to_text
 from trilemma.decisions.decision import Decision
 from trilemma.errors import ArgumentError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["MARKS", "mark"]
+__all__ = ["mark"]
 
-MARKS = ("right", "wrong", "used", "unused")
 EVALUATION = "trilemma.decision"
 _ID_LENGTH = 49  # 32 hexadecimal digits, a dash, 16 more
 
