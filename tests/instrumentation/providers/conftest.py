@@ -94,6 +94,15 @@ class Read(dict[str, Any]):
         return self.get(attribute(name))
 
 
+def find(client: Any, path: str) -> Any:
+    """Return a method or an API of the client, or skip where the SDK is older than it."""
+    for name in path.split("."):
+        client = getattr(client, name, None)
+    if client is None:
+        pytest.skip(f"the installed SDK has no {path}")
+    return client
+
+
 def is_error(span: ReadableSpan) -> bool:
     """Tell whether a span's status is ERROR."""
     return span.status.status_code is StatusCode.ERROR

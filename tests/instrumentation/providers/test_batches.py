@@ -11,7 +11,7 @@ import pytest
 import trilemma
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES, RESPONSES
-from tests.instrumentation.providers.conftest import is_error, read
+from tests.instrumentation.providers.conftest import find, is_error, read
 from tests.instrumentation.providers.wire import WIRE, Reply
 from tests.wire_score.corpus import load_records
 
@@ -42,15 +42,6 @@ def items(traced: Traced) -> dict[str, ReadableSpan]:
     found = {str(read(span)["batch_custom_id"] or read(span)["response_id"]): span for span in spans}
     assert len(found) == len(spans)
     return found
-
-
-def find(client: Any, path: str) -> Any:
-    """Return a method of the client, or skip where the SDK is older than it."""
-    for name in path.split("."):
-        client = getattr(client, name, None)
-    if client is None:
-        pytest.skip(f"the installed SDK has no {path}")
-    return client
 
 
 def read_openai(traced: Traced, *, knows_batch: bool = True) -> dict[str, ReadableSpan]:

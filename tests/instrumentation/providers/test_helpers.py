@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES, RESPONSES
+from tests.instrumentation.providers.conftest import find
 from tests.instrumentation.providers.wire import reply_stream, reply_whole
 
 if TYPE_CHECKING:
@@ -20,15 +21,6 @@ class Order(BaseModel):
     """Be what a structured answer parses to."""
 
     number: int
-
-
-def find(client: Any, path: str) -> Any:
-    """Return a method of the client, or skip where the SDK is older than it."""
-    for name in path.split("."):
-        client = getattr(client, name, None)
-    if client is None:
-        pytest.skip(f"the installed SDK has no {path}")
-    return client
 
 
 def without(case: Case, *names: str) -> dict[str, Any]:

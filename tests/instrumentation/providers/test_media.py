@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.instrumentation.providers.cases import CHAT
-from tests.instrumentation.providers.conftest import read
+from tests.instrumentation.providers.conftest import find, read
 from tests.instrumentation.providers.wire import Reply
 
 if TYPE_CHECKING:
@@ -47,15 +47,6 @@ def stream(*events: dict[str, Any], done: bool = True) -> Reply:
     return Reply(
         events=[*sent, *([b"data: [DONE]\n\n"] if done else [])], headers={"content-type": "text/event-stream"}
     )
-
-
-def find(client: Any, path: str) -> Any:
-    """Return a method of the client, or skip where the SDK is older than it."""
-    for name in path.split("."):
-        client = getattr(client, name, None)
-    if client is None:
-        pytest.skip(f"the installed SDK has no {path}")
-    return client
 
 
 def send(method: Any, **arguments: Any) -> Any:

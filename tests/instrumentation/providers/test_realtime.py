@@ -16,7 +16,7 @@ import trilemma
 from opentelemetry.trace import StatusCode
 from trilemma.instrumentation import uninstrument
 
-from tests.instrumentation.providers.conftest import read
+from tests.instrumentation.providers.conftest import find, read
 from tests.instrumentation.providers.mutations import change_json
 
 if TYPE_CHECKING:
@@ -115,15 +115,6 @@ def serve(handler: Any = serve_session, **options: Any) -> Iterator[str]:
     finally:
         server.shutdown()
         thread.join()
-
-
-def find(client: Any, path: str) -> Any:
-    """Return the realtime API of a client, or skip where the SDK has none."""
-    for name in path.split("."):
-        client = getattr(client, name, None)
-    if client is None:
-        pytest.skip(f"openai {openai.__version__} has no {path}")
-    return client
 
 
 def is_done(event: Any) -> bool:
