@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from trilemma_analysis.scope import find_scope
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
@@ -68,11 +70,23 @@ class StoredRun:
 
 
 def load_runs(
-    store: Store, task: str, since: datetime, until: datetime, *, evaluation: str = "", limit: int = 1000
+    store: Store,
+    task: str,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    *,
+    evaluation: str = "",
+    limit: int = 1000,
 ) -> list[StoredRun]:
-    """Return a random sample of a task's runs with their calls, which by ``evaluation`` have not been judged yet."""
+    """Return a random sample of a task's runs with their calls, which by ``evaluation`` have not been judged yet.
+
+    ``since`` and ``until`` are as in find_scope; it may raise ConfigurationError.
+    """
+    scope = find_scope(store, tasks=(task,), since=since, until=until)
+    if scope is None:
+        return []
     rows = store.ask(
-        "evaluable_runs", task=task, evaluation=evaluation, since=since, until=until, limit=limit
+        "evaluable_runs", task=task, evaluation=evaluation, since=scope.since, until=scope.until, limit=limit
     ).to_pylist()
     calls: dict[str, list[StoredCall]] = {}
     for start in range(0, len(rows), _AT_ONCE):

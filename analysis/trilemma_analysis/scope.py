@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from trilemma.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import argparse
+
     from trilemma_analysis.client import Store
 
-__all__ = ["Scope", "find_scope", "parse_duration"]
+__all__ = ["Scope", "add_period_options", "find_scope", "parse_duration"]
 
 DEFAULT_SINCE = "30d"
 
@@ -79,6 +81,17 @@ def find_scope(
             f"the newest run started at {as_of.isoformat()}"
         )
     return Scope(tasks, service or "", start, stop, as_of)
+
+
+def add_period_options(parser: argparse.ArgumentParser) -> None:
+    """Add a command's --since and --until, as find_scope takes them."""
+    parser.add_argument(
+        "--since",
+        default=DEFAULT_SINCE,
+        metavar="TIME",
+        help=f"a time, or a length back from the end (default {DEFAULT_SINCE})",
+    )
+    parser.add_argument("--until", metavar="TIME", help="a time, excluded (default: with the newest run)")
 
 
 def parse_duration(text: str) -> timedelta | None:

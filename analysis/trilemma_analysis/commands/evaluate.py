@@ -14,7 +14,7 @@ from trilemma.evaluators import Evaluation, Evaluator
 
 from trilemma_analysis.client import DEFAULT_STORE, connect
 from trilemma_analysis.judging import load_runs, write_evaluations
-from trilemma_analysis.scope import DEFAULT_SINCE, find_scope
+from trilemma_analysis.scope import add_period_options
 
 if TYPE_CHECKING:
     import argparse
@@ -39,10 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--name", metavar="NAME", help="of the evaluation (default: the evaluator's, or the function's)"
     )
     parser.add_argument("--store", metavar="ADDRESS", help=f"default: TRILEMMA_STORE, else {DEFAULT_STORE}")
-    parser.add_argument(
-        "--since", default=DEFAULT_SINCE, metavar="TIME", help=f"a time, or a length (default {DEFAULT_SINCE})"
-    )
-    parser.add_argument("--until", metavar="TIME", help="a time, excluded (default: with the newest run)")
+    add_period_options(parser)
     parser.add_argument(
         "--limit", type=int, default=1000, metavar="N", help="at most so many runs, at random (default 1000)"
     )
@@ -63,13 +60,8 @@ def run(args: argparse.Namespace) -> int:
         trilemma.instrument(endpoint=args.endpoint, service_name="trilemma-evaluate")
     failed = kept = 0
     with connect(args.store) as store:
-        scope = find_scope(store, tasks=(args.task,), since=args.since, until=args.until)
         evaluation = "" if args.again else name
-        runs = (
-            []
-            if scope is None
-            else load_runs(store, args.task, scope.since, scope.until, evaluation=evaluation, limit=args.limit)
-        )
+        runs = load_runs(store, args.task, args.since, args.until, evaluation=evaluation, limit=args.limit)
         batch: list[tuple[StoredRun, Evaluation]] = []
         for judged, found in _judge_all(evaluator, runs, args.workers):
             failed += found is None

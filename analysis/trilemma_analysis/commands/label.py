@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from trilemma.arguments import OUTCOMES
 from trilemma.errors import ConfigurationError
 from trilemma.evaluators import Evaluation
 
 from trilemma_analysis.client import DEFAULT_STORE, connect
 from trilemma_analysis.judging import load_runs, write_evaluations, write_outcome
-from trilemma_analysis.scope import DEFAULT_SINCE, find_scope
+from trilemma_analysis.scope import add_period_options
 
 if TYPE_CHECKING:
     import argparse
@@ -27,17 +28,14 @@ _KEYS = {"y": Evaluation(1.0, "yes"), "n": Evaluation(0.0, "no")}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("task_id", nargs="?", metavar="TASK_ID", help="tell the outcome of this run")
-    parser.add_argument("--outcome", choices=("success", "failure", "unknown"), help="how it ended")
+    parser.add_argument("--outcome", choices=OUTCOMES, help="how it ended")
     parser.add_argument("--failure-mode", default="", metavar="WORD", help="why it failed, in a word of yours")
     parser.add_argument("--task", metavar="NAME", help="without TASK_ID: ask about a sample of this task's runs")
     parser.add_argument(
         "--name", default="correct", metavar="NAME", help="of the evaluation asked for (default: correct)"
     )
     parser.add_argument("--sample", type=int, default=20, metavar="N", help="runs to ask about, at random (default 20)")
-    parser.add_argument(
-        "--since", default=DEFAULT_SINCE, metavar="TIME", help=f"a time, or a length (default {DEFAULT_SINCE})"
-    )
-    parser.add_argument("--until", metavar="TIME", help="a time, excluded (default: with the newest run)")
+    add_period_options(parser)
     parser.add_argument("--store", metavar="ADDRESS", help=f"default: TRILEMMA_STORE, else {DEFAULT_STORE}")
 
 
@@ -50,12 +48,7 @@ def run(args: argparse.Namespace) -> int:
     with connect(args.store) as store:
         if args.task_id:
             return _tell(store, args)
-        scope = find_scope(store, tasks=(args.task,), since=args.since, until=args.until)
-        runs = (
-            []
-            if scope is None
-            else load_runs(store, args.task, scope.since, scope.until, evaluation=args.name, limit=args.sample)
-        )
+        runs = load_runs(store, args.task, args.since, args.until, evaluation=args.name, limit=args.sample)
         labelled = _ask(store, args.name, runs)
     print(f"{labelled} of {len(runs)} labelled")
     return 0

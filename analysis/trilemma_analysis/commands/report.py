@@ -16,7 +16,7 @@ from trilemma_analysis.report import build_report
 from trilemma_analysis.report.html import render_html
 from trilemma_analysis.report.markdown import render_markdown
 from trilemma_analysis.report.terminal import lay_out, render_terminal
-from trilemma_analysis.scope import DEFAULT_SINCE
+from trilemma_analysis.scope import add_period_options
 
 if TYPE_CHECKING:
     from trilemma_analysis.report import Report
@@ -37,13 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--task", action="append", default=[], metavar="NAME", help="only this task; may be given again"
     )
     parser.add_argument("--service", metavar="NAME", help="only this service")
-    parser.add_argument(
-        "--since",
-        default=DEFAULT_SINCE,
-        metavar="TIME",
-        help=f"a time, or a length back from the end (default {DEFAULT_SINCE})",
-    )
-    parser.add_argument("--until", metavar="TIME", help="a time, excluded (default: with the newest run)")
+    add_period_options(parser)
     parser.add_argument(
         "--margin",
         action="append",
