@@ -8,6 +8,7 @@ from typing import Any
 __all__ = ["Patches"]
 
 _MISSING = object()
+_MAKER = "_trilemma_maker"
 
 
 class Patches:
@@ -21,12 +22,14 @@ class Patches:
         """Replace ``owner.name`` by ``make(original)``; leave an owner without it alone and return False.
 
         The original is what ``owner`` itself holds or inherits; a class that only inherits it gets an attribute of
-        its own, which `restore` removes.
+        its own, which `restore` removes; but one that inherits what this same `make` has made is left as it is.
         """
         original = getattr(owner, name, _MISSING)
         if original is _MISSING:
             return False
         own = vars(owner).get(name, _MISSING)
+        if own is _MISSING and getattr(original, _MAKER, None) is make:
+            return True
         replacement = _make(make, original)
         setattr(owner, name, replacement)
         self._undo.append((owner, name, own, replacement))
@@ -79,6 +82,7 @@ def _make(make: Callable[[Any], Any], original: Any) -> Any:
         if hasattr(original, attribute):
             setattr(replacement, attribute, getattr(original, attribute))
     replacement.__wrapped__ = original
+    setattr(replacement, _MAKER, make)
     return replacement
 
 

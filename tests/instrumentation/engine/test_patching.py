@@ -25,6 +25,11 @@ def shout(original: Any) -> Any:
     return lambda self: original(self).upper()
 
 
+def count(original: Any) -> Any:
+    """Wrap a method so that each wrapping is seen."""
+    return lambda self: original(self) + "!"
+
+
 def test_restore() -> None:
     """Restoring gives back the very object, and the inherited method where there was no own one."""
     original = vars(Base)["go"]
@@ -36,6 +41,16 @@ def test_restore() -> None:
     patches.restore()
     assert vars(Base)["go"] is original
     assert "go" not in vars(Heir)
+
+
+def test_inherited_from_a_patched_class() -> None:
+    """Whichever of two classes is patched first, what one inherits from the other is wrapped once."""
+    for order in ((Base, Heir), (Heir, Base)):
+        patches = Patches()
+        assert all(patches.wrap(owner, "go", count) for owner in order)
+        assert (Base().go(), Heir().go()) == ("base!", "base!")
+        patches.restore()
+        assert Heir().go() == "base"
 
 
 def test_missing() -> None:
