@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trilemma.errors import ConfigurationError
 
+from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.stats.noninferiority import GateVerdict, more_pairs_needed
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from trilemma_analysis.measures import Measures
 
 __all__ = [
-    "CLAIM_FAMILIES",
     "Baseline",
     "GateResult",
     "choose_baselines",
@@ -28,9 +28,6 @@ __all__ = [
     "run_gates",
 ]
 
-# Claims that something is worse or has changed come in three families: routes, prompt versions, drift. Each may err
-# with a third of the report's error, so that the whole report claims nothing false with the confidence asked for.
-CLAIM_FAMILIES = 3
 NEARLY_MOST = 0.9  # combinations with at least this share of the largest traffic count as having the most
 POWER = 0.8
 
@@ -188,14 +185,12 @@ def _adjust_worse(comparisons: Sequence[Comparison], baselines: Mapping[str, Bas
     A baseline chosen as the best of several is likely to have been lucky, and others to look worse than it. Had each of
     them been tried as baseline there would be so many times the tests: that is what the factor pays for.
     """
-    if not comparisons:
-        return []
     chosen = [baselines[one.baseline.task] for one in comparisons]
     p = [
         1.0 if one.candidate.key == baseline.measures.key else min(1.0, one.test.p_worse * baseline.chosen_from)
         for one, baseline in zip(comparisons, chosen, strict=True)
     ]
-    return [min(1.0, float(adjusted) * CLAIM_FAMILIES) for adjusted in holm(p)]
+    return adjust_claims(p)
 
 
 def _name_verdict(p_noninferior: float, p_worse: float, alpha: float) -> GateVerdict:

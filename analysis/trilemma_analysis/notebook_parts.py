@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trilemma.errors import ConfigurationError
 
-from trilemma_analysis.report.tables import describe_saving
-from trilemma_analysis.wording import say_change
+from trilemma_analysis.report.tables import describe_effect, describe_needed, describe_saving
 
 if TYPE_CHECKING:
     from trilemma_analysis.client import Store
@@ -84,10 +83,11 @@ def show_table(table: Table) -> str:
 
 def show_finding(finding: Finding) -> str:
     """Return a finding as HTML: verdict and title, then what was seen, what it does, what to change, and the risk."""
-    effects = "; ".join(f"{effect.what} {say_change(effect.estimate)}" for effect in finding.effects)
     parts = {
-        "Effect": effects,
+        "Effect": "; ".join(map(describe_effect, finding.effects)),
         "Saving": describe_saving(finding.saving),
+        "Needed": describe_needed(finding.needed),
+        "Doubted by": ", ".join(finding.rests_on),
         "Change": finding.change,
         "Risk": finding.risk,
         "Verify": finding.verification,

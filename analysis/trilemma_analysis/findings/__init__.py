@@ -1,28 +1,91 @@
-"""Own the findings: one file each; an analysis in, findings out. A new one is a file here and a line below."""
+"""Own the findings: one file each, an analysis in, findings out. A new one is a new file here, and nothing else.
+
+Each module of this folder that has a ``find(analysis) -> list[Finding]`` is a finding; it also says its ``KIND`` (the
+module's name) and its ``QUESTIONS`` (the SQL it rests on). Those in ``integrity/`` are about the data: advice about a
+task, on a side of the triangle that one of them doubts, names it in ``rests_on``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pkgutil
+from collections import defaultdict
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
-from trilemma_analysis.findings.drift import find as find_drift
-from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Saving, Verdict
-from trilemma_analysis.findings.model_route import find as find_model_routes
-from trilemma_analysis.findings.prompt_version import find as find_prompt_versions
-from trilemma_analysis.findings.repeated_requests import find as find_repeated_requests
+from trilemma_analysis.findings import integrity
+from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Saving, Verdict
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
 
-__all__ = ["Effect", "Evidence", "Finding", "Saving", "Verdict", "find_all"]
+__all__ = [
+    "Action",
+    "Effect",
+    "Evidence",
+    "Finding",
+    "Needed",
+    "Saving",
+    "Verdict",
+    "find_all",
+    "list_finders",
+]
 
-_FINDERS = (find_model_routes, find_prompt_versions, find_repeated_requests, find_drift)
 _ORDER = (Verdict.ACT, Verdict.DONT, Verdict.NOT_ENOUGH_DATA)
 
 
+class Finder(Protocol):
+    """What a finding's module offers."""
+
+    KIND: str
+    QUESTIONS: tuple[str, ...]
+
+    def find(self, analysis: Analysis) -> list[Finding]:
+        """Return what is found."""
+
+
+@cache
+def list_finders() -> tuple[Finder, ...]:
+    """Return the modules of all findings: those about the data first, each folder by name."""
+    names = [
+        f"{package.__name__}.{found.name}"
+        for package in (integrity, import_module(__name__))
+        for found in pkgutil.iter_modules(package.__path__)
+        if not found.ispkg
+    ]
+    return tuple(cast("Finder", module) for module in map(import_module, names) if hasattr(module, "find"))
+
+
 def find_all(analysis: Analysis) -> list[Finding]:
-    """Return all findings: what to act on first, by monthly saving; then what not to do; then what is open."""
-    found = [finding for find in _FINDERS for finding in find(analysis)]
-    return sorted(found, key=lambda one: (_ORDER.index(one.verdict), -_worth(one), one.kind, one.task, one.where))
+    """Return all findings: what doubts the data, what to act on by monthly saving, what not to do, what is open."""
+    found = _cross_refer([finding for finder in list_finders() for finding in finder.find(analysis)])
+    return sorted(
+        found,
+        key=lambda one: (
+            not one.doubts,
+            _ORDER.index(one.verdict),
+            -_worth(one),
+            one.kind,
+            one.task,
+            one.where,
+            one.id,
+        ),
+    )
+
+
+def _cross_refer(found: list[Finding]) -> list[Finding]:
+    """Let each finding name those that doubt its figures: of its task or of the whole store, on one of its sides."""
+    doubts: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in found:
+        for side in one.doubts:
+            doubts[one.task, side].append(one.id)
+    return [one if one.doubts else _refer(one, doubts) for one in found]
+
+
+def _refer(one: Finding, doubts: dict[tuple[str, str], list[str]]) -> Finding:
+    sides = {effect.side for effect in one.effects}
+    ids = {each for side in sides for task in (one.task, "") for each in doubts.get((task, side), ())}
+    return one.model_copy(update={"rests_on": tuple(sorted(ids))}) if ids else one
 
 
 def _worth(finding: Finding) -> float:

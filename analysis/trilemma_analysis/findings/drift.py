@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
 from trilemma_analysis.findings.savings import identify
-from trilemma_analysis.gates import CLAIM_FAMILIES
 from trilemma_analysis.stats.changepoint import Change, Series, find_change
 from trilemma_analysis.stats.intervals import Interval
-from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.stats.unpaired import newcombe
 from trilemma_analysis.wording import say_change, say_count, say_seconds, say_share
 
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 
     from trilemma_analysis.analysis import Analysis
 
-__all__ = ["find", "find_drifts"]
+__all__ = ["KIND", "QUESTIONS", "find", "find_drifts"]
 
 KIND = "drift"
+QUESTIONS = ("series",)
 LEAST_RUNS = 40  # of a combination: a change needs 20 runs on each side
 MOST_BUCKETS = 60
 WIDTHS_S = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
@@ -81,10 +81,9 @@ def find_drifts(rows: Sequence[dict[str, Any]], width_s: int, confidence: float)
     ]
     if not candidates:
         return []
-    p_values = holm([change.p_value for _, _, _, change, _ in candidates])
+    p_values = adjust_claims([change.p_value for _, _, _, change, _ in candidates])
     drifts = []
-    for (key, side, series, change, lines), p in zip(candidates, p_values, strict=True):
-        p_value = min(1.0, float(p) * CLAIM_FAMILIES)
+    for (key, side, series, change, lines), p_value in zip(candidates, p_values, strict=True):
         if p_value <= 1 - confidence:
             at = datetime.fromtimestamp(lines[change.start]["bucket"] * width_s, UTC)
             until = None if change.lasts else datetime.fromtimestamp(lines[change.stop]["bucket"] * width_s, UTC)
@@ -163,7 +162,7 @@ def _report(one: Drift, label: str, width_s: int) -> Finding:
         ),
         verdict=Verdict.ACT if one.worse else Verdict.DONT,
         evidence=Evidence(
-            n=int(one.change.n_before + one.change.n_after), unit="runs", questions=("series",), p_value=one.p_value
+            n=int(one.change.n_before + one.change.n_after), unit="runs", questions=QUESTIONS, p_value=one.p_value
         ),
         effects=(Effect(side=one.side, what=f"{noun}, change {part}", estimate=one.effect),),
         risk="The inputs may have changed rather than the provider: compare what was asked before and after.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
+from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
 from trilemma_analysis.findings.savings import identify, save_by_ratio
 from trilemma_analysis.stats.noninferiority import GateVerdict
 from trilemma_analysis.wording import say_change, say_count, say_money, say_points, say_ratio
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
     from trilemma_analysis.gates import GateResult
 
-__all__ = ["find"]
+__all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "model_route"
 QUESTIONS = ("combinations", "pair_outcomes", "pair_amounts", "latency_at_ranks")
@@ -71,6 +71,7 @@ def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
             "Keep a tenth of the traffic on the present combination and compare success on it after "
             f"{say_count(max(made.test.n, 200))} runs; go back if it is more than {made.margin * 100:g} points ahead."
         ),
+        action=Action(kind="route", baseline=made.baseline.combination, candidate=made.candidate.combination),
     )
 
 
@@ -132,6 +133,9 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
         risk="Switching now would be a guess.",
         change=f"Collect data: {need}.",
         verification="Run the report again on the longer period.",
+        needed=None
+        if nearest.needed is None
+        else Needed(n=nearest.needed, unit="inputs tried by both", cost=nearest.needed_cost, currency=currency),
     )
 
 

@@ -6,11 +6,10 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.comparisons import compare
-from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
+from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
 from trilemma_analysis.findings.savings import identify, save_by_ratio
-from trilemma_analysis.gates import CLAIM_FAMILIES
-from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.wording import say_change, say_count
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.comparisons import Comparison
     from trilemma_analysis.measures import Measures
 
-__all__ = ["find"]
+__all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "prompt_version"
 QUESTIONS = ("combinations", "pair_outcomes", "pair_amounts")
@@ -38,10 +37,7 @@ def find(analysis: Analysis) -> list[Finding]:
 
 def adjust_two_sided(comparisons: Sequence[Comparison]) -> list[float]:
     """Return p-values of "the versions succeed equally often", adjusted for all of them and for the claim families."""
-    if not comparisons:
-        return []
-    both = [2 * min(one.test.p_worse, one.test.p_better) for one in comparisons]
-    return [min(1.0, float(p) * CLAIM_FAMILIES) for p in holm([min(1.0, p) for p in both])]
+    return adjust_claims([2 * min(one.test.p_worse, one.test.p_better) for one in comparisons])
 
 
 def _pair_versions(measures: Sequence[Measures]) -> list[tuple[Measures, Measures]]:
@@ -104,4 +100,7 @@ def _report(analysis: Analysis, one: Comparison, p_value: float) -> Finding:
             else f"Nothing: {bad_version} is out of use. Do not bring it back."
         ),
         verification="Compare the success rate of the two weeks before and after with this report.",
+        action=Action(kind="prompt", baseline=older.combination, candidate=newer.combination)
+        if in_use and not newer_is_worse
+        else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, scale_estimate, to_estimate
-from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Saving, Verdict
+from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Saving, Verdict
 from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.ratios import share_of_sums
@@ -14,9 +14,10 @@ from trilemma_analysis.wording import say_count, say_seconds, say_share, with_in
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
 
-__all__ = ["find"]
+__all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "repeated_requests"
+QUESTIONS = ("repeated_requests",)
 TTL_S = 86_400.0  # a day: long enough for repeats, short enough that an answer is rarely stale
 LEAST_SHARE = 0.01  # with fewer repeats than this (the interval's lower end) a cache is not worth its keep
 LEAST_HITS = 20
@@ -39,7 +40,7 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
     if row["hits"] < LEAST_HITS or (hits.low or 0) < LEAST_SHARE:
         return None
     task = row["task_name"]
-    effects = [Effect(side="latency", what="requests that need not wait for the provider", estimate=hits)]
+    effects = [Effect(side="latency", what="requests that need not wait", estimate=hits, is_level=True)]
     cost_share = to_estimate(
         share_of_sums(read_moments(row, "cost", PICO, PICO), level),
         int(row["cost_n"]),
@@ -47,7 +48,7 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
         "delta method on the logit scale, over distinct requests",
     )
     if row["cost_y"] > 0:
-        effects.append(Effect(side="cost", what="part of the task's cost that is not spent", estimate=cost_share))
+        effects.append(Effect(side="cost", what="cost per run, with the cache", estimate=_leave(cost_share)))
     mean_s = row["hit_latency_ns"] / row["hits"] / 1e9
     failed = row["hits_failed"] / row["hits"]
     return Finding(
@@ -62,7 +63,7 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
             f"cost {with_interval(cost_share)} of the task's bill and took {say_seconds(mean_s)} each on average."
         ),
         verdict=Verdict.ACT,
-        evidence=Evidence(n=int(row["requests"]), unit="requests", questions=("repeated_requests",)),
+        evidence=Evidence(n=int(row["requests"]), unit="requests", questions=QUESTIONS),
         effects=tuple(effects),
         saving=_save(analysis, row, cost_share),
         risk=(
@@ -72,7 +73,18 @@ def _report(analysis: Analysis, row: dict[str, Any]) -> Finding | None:
         ),
         change=f"Put an exact cache (key: model and request body; time to live 24 h) in front of {task}.",
         verification="Trace the cache with trilemma.variant.cache and compare success of hits with that of misses.",
+        action=Action(kind="cache", settings={"cache_kind": "exact", "ttl_s": TTL_S}),
     )
+
+
+def _leave(share: Estimate) -> Estimate:
+    """Return what is left of the cost, as a ratio."""
+    rest = scale_estimate(share, -1, "ratio")
+    ends = {name: None if end is None else 1 + end for name, end in rest.model_dump(include=_ENDS).items()}
+    return rest.model_copy(update=ends)
+
+
+_ENDS = {"value", "low", "high"}
 
 
 def _save(analysis: Analysis, row: dict[str, Any], cost_share: Estimate) -> Saving | None:

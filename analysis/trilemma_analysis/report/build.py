@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from trilemma.errors import ConfigurationError
 
 from trilemma_analysis.analysis import Analysis, analyse
-from trilemma_analysis.findings import find_all
+from trilemma_analysis.findings import find_all, list_finders
 from trilemma_analysis.frontier import place_on_frontier
 from trilemma_analysis.integrity import check_store, check_task
 from trilemma_analysis.options import Options
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_report"]
 
+# What the tables of a report rest on; its findings name their own.
 QUESTIONS = (
     "period",
     "combinations",
@@ -37,8 +38,6 @@ QUESTIONS = (
     "pair_outcomes",
     "pair_amounts",
     "frontier_bootstrap",
-    "repeated_requests",
-    "series",
     "integrity",
 )
 
@@ -118,9 +117,13 @@ def _write(
         tasks=tuple(tasks),
         findings=tuple(findings),
         integrity=tuple(integrity),
-        questions={name: load_question(name).sql for name in QUESTIONS},
+        questions={name: load_question(name).sql for name in _list_questions()},
         parameters={name: str(value) for name, value in scope.parameters.items()} if scope else {},
     )
+
+
+def _list_questions() -> list[str]:
+    return list(dict.fromkeys([*QUESTIONS, *(name for finder in list_finders() for name in finder.QUESTIONS)]))
 
 
 def _write_period(scope: Scope, measures: Sequence[Measures]) -> Period:

@@ -10,13 +10,15 @@ from markupsafe import Markup
 from trilemma_analysis.questions import load_question
 from trilemma_analysis.report.charts import CSS, draw_gate, draw_latency, draw_tradeoff, to_svg
 from trilemma_analysis.report.tables import (
+    describe_effect,
+    describe_needed,
     describe_period,
     describe_saving,
     summarise,
     tabulate_combinations,
     tabulate_gate,
 )
-from trilemma_analysis.wording import say_change, say_count, with_interval
+from trilemma_analysis.wording import say_count
 
 if TYPE_CHECKING:
     from trilemma_analysis.report.model import Report, TaskReport
@@ -39,7 +41,7 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=say_count, saving=describe_saving, change=say_change, interval=with_interval)
+    environment.filters.update(count=say_count, saving=describe_saving, effect=describe_effect, needed=describe_needed)
     template = environment.get_template("report.html.j2")
     return template.render(
         report=report,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trilemma_analysis.report.tables import (
+    describe_effect,
+    describe_needed,
     describe_period,
     describe_saving,
     summarise,
@@ -44,6 +46,11 @@ def _finding(finding: Finding) -> str:
     lines = [f"### {finding.verdict.value}: {_escape(finding.title)}", "", _escape(finding.what), ""]
     if saving := describe_saving(finding.saving):
         lines.append(f"- **Saving:** {_escape(saving)}")
+    lines += [f"- **{each.side.capitalize()}:** {_escape(describe_effect(each))}" for each in finding.effects]
+    if needed := describe_needed(finding.needed):
+        lines.append(f"- **Needed:** {_escape(needed)}")
+    if finding.rests_on:
+        lines.append(f"- **Doubted by:** {', '.join(f'`{each}`' for each in finding.rests_on)}")
     lines += [
         f"- **Change:** {_escape(finding.change)}",
         f"- **Risk:** {_escape(finding.risk)}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trilemma_analysis.integrity import MUCH_UNKNOWN
 from trilemma_analysis.wording import (
+    say_change,
     say_count,
     say_money,
     say_points,
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trilemma_analysis.estimate import Estimate
-    from trilemma_analysis.findings import Saving
+    from trilemma_analysis.findings import Effect, Needed, Saving
     from trilemma_analysis.report.model import Combination, Gate, Report, TaskReport
 
 __all__ = [
     "Cell",
     "Row",
     "Table",
+    "describe_effect",
+    "describe_needed",
     "describe_period",
     "describe_saving",
     "summarise",
@@ -105,13 +108,31 @@ def summarise(report: Report) -> str:
         return "No findings: nothing here to act on, and nothing half-seen."
     said = {"act": "to act on", "don't": "against a change", "not enough data": "not settled"}
     parts = [f"{counts[verdict]} {words}" for verdict, words in said.items() if counts[verdict]]
-    sums: dict[str, float] = defaultdict(float)
+    largest: dict[tuple[str, str], float] = defaultdict(float)
     for finding in report.findings:
         if finding.verdict.value == "act" and finding.saving and finding.saving.per_month:
-            sums[finding.saving.per_month.unit] += finding.saving.per_month.value or 0
+            place = finding.saving.per_month.unit, finding.task
+            largest[place] = max(largest[place], finding.saving.per_month.value or 0)
+    sums: dict[str, float] = defaultdict(float)
+    for (unit, _), amount in sorted(largest.items()):
+        sums[unit] += amount
     savings = " and ".join(say_money(amount, unit) for unit, amount in sorted(sums.items()) if amount > 0)
-    total = f"; acting saves up to {savings} a month, as savings may overlap" if savings else ""
+    total = f"; the largest saving of each task comes to {savings} a month" if savings else ""
     return f"{len(report.findings)} finding(s): {', '.join(parts)}{total}."
+
+
+def describe_effect(effect: Effect) -> str:
+    """Say an effect with its interval: a change with its sign, an amount as it stands."""
+    say = with_interval if effect.is_level or effect.estimate.unit not in {"share", "ratio"} else say_change
+    return f"{effect.what}: {say(effect.estimate)}, n = {say_count(effect.estimate.n)}"
+
+
+def describe_needed(needed: Needed | None) -> str:
+    """Say how many more would settle it, and at what cost; '' where nothing is open."""
+    if needed is None:
+        return ""
+    cost = "" if needed.cost is None else f", costing about {say_money(needed.cost, needed.currency)}"
+    return f"{say_count(needed.n)} more {needed.unit}{cost}"
 
 
 def describe_saving(saving: Saving | None) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from trilemma_analysis.report.tables import (
+    describe_needed,
     describe_period,
     describe_saving,
     summarise,
@@ -77,6 +78,10 @@ def _lay_out_finding(finding: Finding) -> list[RenderableType]:
     lines = [escape(finding.what)]
     if saving := describe_saving(finding.saving):
         lines.append(f"Saving: {escape(saving)}.")
+    if needed := describe_needed(finding.needed):
+        lines.append(f"Needed: {escape(needed)}.")
+    if finding.rests_on:
+        lines.append(f"Doubted by: {escape(', '.join(finding.rests_on))}.")
     lines += [f"Change: {escape(finding.change)}", f"Risk: {escape(finding.risk)}"]
     head = Text.assemble((f"[{finding.verdict.value}] ", STYLES[finding.verdict.value]), (finding.title, "bold"))
     return [head, Padding("\n".join(lines), (0, 0, 1, 2))]
