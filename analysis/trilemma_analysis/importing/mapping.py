@@ -23,7 +23,7 @@ __all__ = ["FileOptions", "LogMapping", "RowRules", "SpanRules", "list_shipped",
 
 SHIPPED = Path(__file__).resolve().parents[1] / "mappings"
 
-_ON_TASK = ("task and beneath", "task", "task or outcome event")
+_ON_TASK = ("task and beneath", "task", "task or outcome event", "task terms")
 _TIME_OF = {"evaluated_at": "started_at"}  # an event has one moment
 _TIMES, _SPAN_KEYS = ("started_at", "ended_at"), ("when", "attributes", "duration_s", "status_message")
 

@@ -70,6 +70,17 @@ def rows(store: Store, sql: str) -> list[dict[str, Any]]:
     return found.to_pylist()
 
 
+def test_terms_of_a_run(load: Load, store: Store, write: Write) -> None:
+    """What a mapping says of a run's segment, deadline and budget is in its terms; a run without any has none."""
+    mapping = MAPPING.replace(
+        'failure_mode = "{why?}"', 'segment = "{plan?}"\ndeadline_s = { from = "{limit_ms?}", unit = "ms" }'
+    )
+    rows = [ROW | {"plan": "gold", "limit_ms": 2500}, ROW | {"id": 2}]
+    load(mapping, write("log.jsonl", "\n".join(json.dumps(row) for row in rows)))
+    found = store.query("SELECT segment, deadline_s, budget, task_name FROM task_terms").to_pylist()
+    assert found == [{"segment": "gold", "deadline_s": 2.5, "budget": None, "task_name": "support.refund"}]
+
+
 def test_a_row_becomes_a_task_and_its_call(load: Load, write: Write, store: Store) -> None:
     """A row is one task span and one call beneath it, with every mapped name in its own column."""
     loaded = load(MAPPING, write("log.jsonl", log({})))
