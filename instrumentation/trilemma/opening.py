@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from trilemma.engine import Call, CompiledEndpoint, Engine, Target
-from trilemma.providers.hosts import find_route, name_server
+from trilemma.providers.hosts import find_endpoints, find_route, name_server
 from trilemma.providers.spec import Endpoint, Provider
 
 __all__ = ["Opener", "Route", "Server", "compile_path", "find_port"]
@@ -62,7 +62,7 @@ class Opener:
     ) -> Route:
         """Return the route of a request; `path` may have a query, which is not looked at."""
         method, path = method.upper(), urlsplit(path).path if "://" in path else path.partition("?")[0]
-        endpoint, values = self._match(method, path, body if type(body) is dict else {})
+        endpoint, values = self._match(method, path, body if type(body) is dict else {}, server)
         key = (endpoint.method, endpoint.path, endpoint.operation, server, keeps_native_span)
         target = self._targets.get(key)
         if target is None:
@@ -89,7 +89,9 @@ class Opener:
             body = {**body, **route.values}
         return self.engine.open(route.target, body, streamed=streamed)
 
-    def _match(self, method: str, path: str, body: dict[str, Any]) -> tuple[Endpoint, Mapping[str, str]]:
+    def _match(
+        self, method: str, path: str, body: dict[str, Any], server: Server
+    ) -> tuple[Endpoint, Mapping[str, str]]:
         if (endpoint := self._exact.get((method, path))) is not None:
             return endpoint, {}
         for pattern, endpoint in self._patterns:
@@ -97,6 +99,10 @@ class Opener:
                 continue
             if found := pattern.fullmatch(path):
                 return endpoint, {f"{{{name}}}": value for name, value in found.groupdict().items()}
+        full_path = f"{server.path.rstrip('/')}{path}"  # a client's base URL may have a part of it
+        for endpoint in find_endpoints(self._name_server(server)):
+            if endpoint.method == method and full_path.endswith(endpoint.path):
+                return endpoint, {}
         template = self.template(path)
         return Endpoint(template, f"{method} {template}", method=method), {}
 
@@ -107,13 +113,15 @@ class Opener:
             if len(self._compiled) >= _MAX_ROUTES:
                 self._compiled.clear()
             endpoint = self._compiled[key] = _compile(spec, self.provider)
-        name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
-        name = name or name_server(server.host, server.port, server.path)
-        name = name or self.provider.name
+        name = self._name_server(server)
         address: dict[str, Any] = {"server_address": server.host, "server_port": server.port} if server.host else {}
         if (route := find_route(server.host, server.path)) is not None:
             address["route"] = route
         return Target(endpoint, name, address, keeps_native_span=keeps_native_span)
+
+    def _name_server(self, server: Server) -> str:
+        name = next((name for end, name in self.provider.hosts.items() if server.host.endswith(end)), None)
+        return name or name_server(server.host, server.port, server.path) or self.provider.name
 
 
 _compile = lru_cache(_MAX_ROUTES)(CompiledEndpoint)  # switched off and on again, the tables are still those

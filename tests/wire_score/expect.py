@@ -110,6 +110,8 @@ def list_unread(record: Record) -> set[str]:
         unread |= {*_NAMES, "stream_complete"}
     if endpoint.startswith(("openai.audio.", "openai.images")):
         unread |= {*_NAMES, "stream_complete", "cache_read_tokens", "reasoning_tokens"}
+    if endpoint.startswith("watsonx."):
+        unread |= {"stream_complete"}  # it knows no end of such a stream
     if endpoint == "gemini.interactions":
         unread |= {"tool_call_names", "tool_call_ids"}  # they are in the steps, which it does not read
     if not _strings(said.get("finish_reasons")) and said.get("finish_reasons"):

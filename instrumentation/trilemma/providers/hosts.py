@@ -9,10 +9,13 @@ import json
 import os
 import re
 from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["HOSTS_VARIABLE", "find_price_id", "find_route", "name_server"]
+from trilemma.providers.spec import Endpoint
+
+__all__ = ["HOSTS_VARIABLE", "find_endpoints", "find_price_id", "find_route", "name_server"]
 
 HOSTS_VARIABLE = "TRILEMMA_HOSTS"
 _VERSION = re.compile(r"v\d+")
@@ -32,6 +35,13 @@ def name_server(host: str, port: int = 443, path: str = "") -> str | None:
     return next(
         (entry.name for entry in _load_entries() if _fits(entry.host, hosts) and path.startswith(entry.path)), None
     )
+
+
+@cache
+def find_endpoints(name: str) -> tuple[Endpoint, ...]:
+    """Return the endpoints of a provider's own format, for the SDKs of others that can ask any path."""
+    module = next((each["endpoints"] for each in _load_table() if each["name"] == name and "endpoints" in each), None)
+    return () if module is None else import_module(f"trilemma.providers.{module}").ENDPOINTS
 
 
 def find_route(host: str, path: str) -> str | None:

@@ -87,7 +87,7 @@ class _Opener(Opener):
         body = options.json_data
         if isinstance(body, dict) and (extra := options.extra_json) and isinstance(extra, dict):
             body = {**body, **extra}
-        streamed = isinstance(body, dict) and body.get("stream") is True
+        streamed = kwargs.get("stream") is True or (isinstance(body, dict) and body.get("stream") is True)
         call = self.open(self._find_route(client, options.method, options.url), body, streamed=streamed)
         if call is not None:
             call.is_raw = isinstance(options.headers, dict) and _RAW_HEADER in options.headers

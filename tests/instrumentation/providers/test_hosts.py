@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from trilemma.providers import hosts
 from trilemma.providers.hosts import find_price_id, find_route, name_server
 
 from tests.instrumentation.providers.cases import CHAT, MESSAGES
-from tests.instrumentation.providers.wire import reply_whole
+from tests.instrumentation.providers.wire import Reply, reply_whole
 from tests.wire_score.corpus import load_records
 
 if TYPE_CHECKING:
@@ -120,6 +121,32 @@ def test_of_the_sdk_where_nobody_known_serves(traced: Traced) -> None:
     CHAT.find(client)(**CHAT.arguments)
     record = traced.record()
     assert (record["provider"], record["server_address"]) == ("openai", "llm.corp.example")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_a_format_without_an_sdk_is_read_by_its_host(traced: Traced, *, is_streamed: bool) -> None:
+    """A client that can ask any path asks watsonx.ai: model, tokens and end are read, wherever its base URL stops."""
+    chunks = [
+        {"model_id": "granite", "results": [{"generated_text": text, **counts, "stop_reason": reason}]}
+        for text, counts, reason in (
+            ("", {"generated_token_count": 0, "input_token_count": 8}, "not_finished"),
+            ("the sun", {"generated_token_count": 2, "input_token_count": 0}, "not_finished"),
+            ("", {"generated_token_count": 3, "input_token_count": 0}, "eos_token"),
+        )
+    ]
+    whole = {"model_id": "granite", "results": [{**chunks[2]["results"][0], "input_token_count": 8}]}  # type: ignore[index,dict-item]
+    events = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] if is_streamed else None
+    reply = Reply(headers={"content-type": "text/event-stream" if is_streamed else "application/json"}, events=events)
+    reply.body = b"" if is_streamed else json.dumps(whole).encode()
+    client = traced.client(CHAT, reply, base_url="https://us-south.ml.cloud.ibm.com/ml/v1")
+    path = f"/text/generation{'_stream' * is_streamed}"
+    stream = {"stream": True, "stream_cls": import_module("openai").Stream[object]} if is_streamed else {}
+    result = client.post(path, cast_to=object, body={"model_id": "granite", "input": "x"}, **stream)
+    assert len(list(result)) == (3 if is_streamed else 2)
+    record = traced.record()
+    names = ("provider", "operation", "request_model", "response_model", "input_tokens", "output_tokens")
+    assert [record[name] for name in names] == ["ibm.watsonx.ai", "text_completion", "granite", "granite", 8, 3]
+    assert list(record["finish_reasons"]) == ["eos_token"]
 
 
 def test_user_names_own_servers(traced: Traced, monkeypatch: pytest.MonkeyPatch) -> None:

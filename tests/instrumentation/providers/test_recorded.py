@@ -34,8 +34,6 @@ LEAST = {
     "embedding_dimension": 180,
     "cost": 5900,
 }
-# Of these no SDK is supported: their calls, five, are plain spans, and every other field is a miss that the score has.
-UNSUPPORTED = ("aleph_alpha", "watsonx")
 IS_NEWEST = version("openai") == VERSIONS["openai"][1]
 # What openai 1.0.0 and groq 0.4.0 themselves do otherwise, and so their users and our spans see.
 BEYOND_OLDEST = {
@@ -58,8 +56,7 @@ def score(shared: Path) -> dict[str, Any]:
 @pytest.mark.skipif(not IS_NEWEST, reason="the oldest SDKs lack most endpoints: test_recorded_by_the_oldest")
 def test_recorded(score: dict[str, Any]) -> None:
     """Every recorded exchange is driven, and its span right in every field, or it is known why the corpus is wrong."""
-    misses = [miss for miss in score["misses"] if miss["provider"] not in UNSUPPORTED]
-    assert not misses, render({**score, "misses": misses})
+    assert not score["misses"], render(score)
     assert score["records"] == LEAST["spans"]
     compared = {name: score["by_field"][name]["compared"] for name in LEAST}
     assert all(compared[name] >= least for name, least in LEAST.items()), compared
