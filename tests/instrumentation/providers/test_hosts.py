@@ -141,7 +141,8 @@ def test_a_format_without_an_sdk_is_read_by_its_host(traced: Traced, *, is_strea
     client = traced.client(CHAT, reply, base_url="https://us-south.ml.cloud.ibm.com/ml/v1")
     path = f"/text/generation{'_stream' * is_streamed}"
     stream = {"stream": True, "stream_cls": import_module("openai").Stream[object]} if is_streamed else {}
-    result = client.post(path, cast_to=object, body={"model_id": "granite", "input": "x"}, **stream)
+    cast_to = object if is_streamed else dict[str, object]
+    result = client.post(path, cast_to=cast_to, body={"model_id": "granite", "input": "x"}, **stream)
     assert len(list(result)) == (3 if is_streamed else 2)
     record = traced.record()
     names = ("provider", "operation", "request_model", "response_model", "input_tokens", "output_tokens")
