@@ -5,7 +5,7 @@
 SELECT
     toDateTime64(min(started_at), 6, 'UTC') AS first_at,
     toDateTime64(max(started_at), 6, 'UTC') AS last_at,
-    max(addMicroseconds(toDateTime64(started_at, 6, 'UTC'), toInt64(ceil(duration_s * 1e6)))) AS end_at,
+    max(addMicroseconds(toDateTime64(started_at, 6, 'UTC'), toInt64(ceil(ifNull(duration_s, 0) * 1e6)))) AS end_at,
     count() AS runs
 FROM tasks
 WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))

@@ -308,3 +308,10 @@ def test_short_sight_is_not_stretched_to_a_month(tmp_path: Path) -> None:
     assert (seen.per_month, seen.per_1000_runs.value) == (None, pytest.approx(10))
     assert stated.per_month is not None
     assert stated.per_month.value == pytest.approx(100)
+
+
+def test_runs_without_a_length_have_a_period(tmp_path: Path) -> None:
+    """Where no run says how long it took, the period ends with the start of the newest."""
+    report = build_one(tmp_path, Runs(3, duration_s=np.nan, started_ns=START_NS + np.arange(3) * HOUR_NS))
+    assert report.period is not None
+    assert report.period.until == START + timedelta(hours=2, microseconds=1)
