@@ -7,8 +7,9 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from trilemma.version import VERSION
 
 from trilemma_collector.front.access import is_loopback
 from trilemma_collector.front.app import ClickHouseHttp
@@ -77,7 +78,7 @@ class Collector:
         rows = await asyncio.to_thread(self._engine.read, ROWS_BY_TABLE, {"database": self._database})
         return {
             "status": "degraded" if progress.problem else "ok",
-            "version": version("trilemma"),
+            "version": VERSION,
             "clickhouse_version": self._engine.version,
             "cpu_s": round(time.process_time(), 3),
             "uptime_s": round(time.monotonic() - self._started_at, 3),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
 from trilemma.errors import MissingExtraError, TrilemmaError
+from trilemma.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,9 +112,7 @@ class _Version(argparse.Action):
     """Show the version; read only when asked for, because that takes longer than the rest of the help."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import version
-
-        print(f"trilemma {version('trilemma')}")
+        print(f"trilemma {VERSION}")
         parser.exit()
 
 

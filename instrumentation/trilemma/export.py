@@ -17,6 +17,7 @@ from opentelemetry import trace
 
 from trilemma.closing import close_at_exit
 from trilemma.errors import ConfigurationError
+from trilemma.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -168,14 +169,10 @@ def _export_spans(provider: Any, settings: ExportSettings) -> None:
 
 
 def _make_resource(settings: ExportSettings) -> Resource:
-    from importlib.metadata import version
-
     from opentelemetry.sdk.resources import Resource
 
     named = {"service.name": settings.service_name} if settings.service_name else {}
-    return Resource.create(
-        {"telemetry.distro.name": "trilemma", "telemetry.distro.version": version("trilemma"), **named}
-    )
+    return Resource.create({"telemetry.distro.name": "trilemma", "telemetry.distro.version": VERSION, **named})
 
 
 def _make_exporters(signal: str, settings: ExportSettings) -> Iterator[tuple[Any, Delivery | None]]:

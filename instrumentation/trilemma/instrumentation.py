@@ -13,6 +13,7 @@ from trilemma.engine import Clock, Engine
 from trilemma.errors import ProviderNotFoundError
 from trilemma.frameworks import FRAMEWORKS
 from trilemma.frameworks import patch as patch_framework
+from trilemma.imports import call_when_imported
 from trilemma.patching import Patches
 from trilemma.providers import ALSO_IMPORTED_AS, FIRST_NEEDED, PROVIDERS, load_provider
 from trilemma.telemetry import find_providers
@@ -102,9 +103,7 @@ def _patch_when_imported(name: str, module: str) -> None:
         _patch(name, sys.modules[module])
     elif (name, module) not in _hooked:
         _hooked.add((name, module))
-        from wrapt import register_post_import_hook  # 10 ms, which an app that imported its SDKs first need not pay
-
-        register_post_import_hook(partial(_patch, name), module)
+        call_when_imported(module, partial(_patch, name))
 
 
 @guard.guarded

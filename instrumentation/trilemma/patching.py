@@ -5,6 +5,8 @@ from collections.abc import Callable
 from types import CellType
 from typing import Any
 
+from trilemma.imports import call_when_imported
+
 __all__ = ["Patches"]
 
 _MISSING = object()
@@ -57,10 +59,8 @@ class Patches:
         if module in sys.modules:
             apply(sys.modules[module])
             return
-        from wrapt import register_post_import_hook  # 10 ms, for those only who need it
-
         turn = self._turn
-        register_post_import_hook(lambda imported: apply(imported) if self._turn is turn else None, module)
+        call_when_imported(module, lambda imported: apply(imported) if self._turn is turn else None)
 
     def restore(self) -> None:
         """Put every original back, last first; leave a function alone that someone else replaced since."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
+from trilemma.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
@@ -68,7 +70,7 @@ def _find_tracer() -> trace.Tracer:
     with _finding:
         if _tracer is None:
             provider = (_find_tracer_provider or trace.get_tracer_provider)()
-            _tracer = provider.get_tracer(SCOPE, _read_version())
+            _tracer = provider.get_tracer(SCOPE, VERSION)
         return _tracer
 
 
@@ -99,14 +101,5 @@ def _find_logger() -> Logger | None:
             provider = (_find_logger_provider or get_logger_provider)()
             if type(provider).__name__ == "ProxyLoggerProvider":  # stands for none; its class is not public
                 return None
-            _logger = provider.get_logger(SCOPE, _read_version())
+            _logger = provider.get_logger(SCOPE, VERSION)
         return _logger
-
-
-def _read_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # 12 ms, which the app may never need
-
-    try:
-        return version("trilemma")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from trilemma.errors import ConfigurationError
+from trilemma.version import VERSION
 
 from trilemma_analysis.analysis import Analysis, analyse
 from trilemma_analysis.findings import find_all, list_finders
@@ -110,7 +110,7 @@ def _write(
     integrity: Sequence[Integrity] = (),
 ) -> Report:
     return Report(
-        trilemma_version=version("trilemma"),
+        trilemma_version=VERSION,
         service=service,
         period=None if scope is None else _write_period(scope, measures),
         options=options,
