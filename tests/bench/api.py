@@ -58,6 +58,10 @@ def main(_: Sequence[str]) -> int:
     compare_decisions(provider, tracer)
     find_providers()
     compare_starts("import trilemma", ["-c", "import trilemma"], "import of OpenTelemetry's API", ["-c", API])
+    switched = "import and instrument() after OpenTelemetry's SDK"
+    compare_starts(switched, ["-c", SWITCH], "the SDK with a provider", ["-c", SDK])
+    with_sdks = "the same with openai and anthropic imported"
+    compare_starts(with_sdks, ["-c", LLMS + SWITCH], "all of it but trilemma", ["-c", LLMS + SDK])
     compare_starts(
         "start of a Python by trilemma run", ["-c", "pass"], "start of a Python", ["-c", "pass"], by_run=True
     )
@@ -69,6 +73,12 @@ EXPERIMENT = trilemma.experiment("refund.context", {"top-3": 9, "top-10": 1}, un
 PROMPT = trilemma.prompt("refund", "Shall we refund case {case}?")
 COMBINATION = {"input_id": "case-7", "prompt_name": "refund", "prompt_version": "v2", "variant": {"cache": "exact"}}
 API = "import opentelemetry.trace, opentelemetry.baggage"
+SDK = (
+    "from opentelemetry import trace; from opentelemetry.sdk.trace import TracerProvider; "
+    "trace.set_tracer_provider(TracerProvider())"
+)
+LLMS = "import openai, anthropic; "
+SWITCH = f"{SDK}; import trilemma; trilemma.instrument()"
 
 
 def open_task() -> None:
