@@ -121,8 +121,8 @@ def read_judges(rows: Iterable[Mapping[str, Any]], clusters: Iterable[Mapping[st
         truth = judge.truths.setdefault(named, Truth(*named))
         truth.pairs[row["bucket"], row["truth_verdict"], row["verdict"]] = row["runs"]
     for row in clusters:
-        truth_of = judges[row["task_name"], row["evaluator"], row["source"]].truths
-        found = truth_of.get((row["truth_source"], row["truth"]))
+        judge_of = judges.get((row["task_name"], row["evaluator"], row["source"]))  # none if it says too many things
+        found = None if judge_of is None else judge_of.truths.get((row["truth_source"], row["truth"]))
         if found is not None and row["agreed_y"] > row["agreed_n"]:
             found.clusters = read_moments(dict(row), "agreed")
     return [judges[key] for key in sorted(judges)]

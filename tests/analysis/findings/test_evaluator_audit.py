@@ -116,6 +116,14 @@ def test_outcome_made_by_the_judge_is_no_truth(tmp_path: Path) -> None:
     assert (one.where, one.verdict, one.evidence.unit) == ("near", Verdict.NOT_ENOUGH_DATA, "judged runs")
 
 
+def test_evaluator_that_describes_is_no_judge(tmp_path: Path) -> None:
+    """An evaluator with more than a dozen labels is left alone, with and without inputs that repeat."""
+    with make_store(tmp_path) as store:
+        add_right_runs(store, np.arange(300) % 5 > 0, input_id=[f"i{i // 2}" for i in range(300)])
+        add_verdicts(store, TASK, "topic", "judge", [f"topic {i % 20}" for i in range(300)])
+        assert find(store) == []
+
+
 def test_pairwise_judge_that_turns_with_the_order_is_refused(tmp_path: Path) -> None:
     """A judge nobody checked, half of whose verdicts turn with the order, is not to be used."""
     with make_store(tmp_path) as store:
