@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.measures import PICO, read_moments
-from trilemma_analysis.stats.intervals import Interval
 from trilemma_analysis.stats.noninferiority import GateTest, PairTable, compare_paired, compare_unpaired
-from trilemma_analysis.stats.ratios import ratio_of_sums
+from trilemma_analysis.stats.ratios import geometric_ratio, ratio_of_sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,11 +146,9 @@ def _compare_latencies(
 ) -> Estimate | None:
     """Return the typical ratio of latencies: paired, the geometric mean over inputs; unpaired, the ratio of medians."""
     if amounts is not None and amounts["latency_n"] >= 2:
-        n, total, squares = amounts["latency_n"], amounts["latency_sum"], amounts["latency_squares"]
-        error = math.sqrt(max(squares - total**2 / n, 0.0) / (n - 1) / n)
-        reach = float(stats.t.isf((1 - confidence) / 2, n - 1)) * error
-        ends = (np.asarray(math.exp(total / n + shift)) for shift in (-reach, 0.0, reach))
-        return to_estimate(Interval(*ends), int(n), "ratio", "paired by input, geometric mean")
+        n = amounts["latency_n"]
+        interval = geometric_ratio(n, amounts["latency_sum"], amounts["latency_squares"], confidence)
+        return to_estimate(interval, int(n), "ratio", "paired by input, geometric mean")
     return _divide(pair[1].latency_p50, pair[0].latency_p50)
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
 from trilemma_analysis.stats.intervals import Interval
 from trilemma_analysis.stats.moments import Moments
 
-__all__ = ["ratio_of_sums", "share_of_sums"]
+__all__ = ["geometric_ratio", "ratio_of_sums", "share_of_sums"]
+
+
+def geometric_ratio(n: float, log_sum: float, log_squares: float, confidence: float = 0.95) -> Interval:
+    """Return the geometric mean of ratios from the sums of their logarithms, with Student's t; n is at least 2."""
+    error = math.sqrt(max(log_squares - log_sum**2 / n, 0.0) / (n - 1) / n)
+    reach = float(stats.t.isf((1 - confidence) / 2, n - 1)) * error
+    return Interval(*(np.asarray(math.exp(log_sum / n + shift)) for shift in (-reach, 0.0, reach)))
 
 
 def ratio_of_sums(moments: Moments, confidence: float = 0.95) -> Interval:

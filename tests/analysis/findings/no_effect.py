@@ -24,7 +24,15 @@ from trilemma_analysis.stats.paired import mcnemar_exact
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["claim_anything", "claim_wrongly_safe", "decide_on_outcomes"]
+__all__ = [
+    "ALPHA",
+    "MARGIN",
+    "claim_anything",
+    "claim_wrongly_safe",
+    "compare_outcomes",
+    "decide_on_outcomes",
+    "measure_outcomes",
+]
 
 TASKS, COMBINATIONS, BUCKETS = 2, 6, 20
 MARGIN, ALPHA = 0.05, 0.05
@@ -41,10 +49,10 @@ def claim_wrongly_safe(rng: np.random.Generator, n: int, replays: int) -> NDArra
     hits = []
     for _ in range(replays):
         outcomes = _draw_outcomes(rng, n, np.array([0.9, *[0.9 - MARGIN] * (COMBINATIONS - 1)]))
-        ones = _measure("task", outcomes)
+        ones = measure_outcomes("task", outcomes)
         named = {"task": "combination 0"}
         baselines = choose_baselines(ones, named)
-        comparisons = [_compare(a, b, outcomes) for a, b in find_candidates(ones, baselines)]
+        comparisons = [compare_outcomes(a, b, outcomes) for a, b in find_candidates(ones, baselines)]
         results = run_gates(comparisons, baselines, ALPHA)
         hits.append(any(result.verdict is GateVerdict.SAFE for result in results))
     return np.array(hits)
@@ -57,7 +65,7 @@ def decide_on_outcomes(
     ones = [_measure_one("task", i, outcomes[:, i], cost) for i, cost in enumerate(costs)]
     baselines = choose_baselines(ones, {})
     pairs = find_candidates(ones, baselines)
-    results = run_gates([_compare(a, b, outcomes) for a, b in pairs], baselines, ALPHA)
+    results = run_gates([compare_outcomes(a, b, outcomes) for a, b in pairs], baselines, ALPHA)
     verdicts = [(_index(result.comparison.candidate), result.verdict) for result in results]
     return _index(baselines["task"].measures), verdicts
 
@@ -68,11 +76,11 @@ def _index(one: Measures) -> int:
 
 def _claims_of_one_report(rng: np.random.Generator, n: int) -> bool:
     drawn = {f"task {i}": _draw_outcomes(rng, n, np.full(COMBINATIONS, 0.9)) for i in range(TASKS)}
-    ones = [one for task, outcomes in drawn.items() for one in _measure(task, outcomes)]
+    ones = [one for task, outcomes in drawn.items() for one in measure_outcomes(task, outcomes)]
     baselines = choose_baselines(ones, {})
-    comparisons = [_compare(a, b, drawn[a.task]) for a, b in find_candidates(ones, baselines)]
+    comparisons = [compare_outcomes(a, b, drawn[a.task]) for a, b in find_candidates(ones, baselines)]
     worse = any(result.verdict is GateVerdict.WORSE for result in run_gates(comparisons, baselines, ALPHA))
-    versions = [_compare(a, b, drawn[a.task]) for a, b in itertools.pairwise(ones) if a.task == b.task]
+    versions = [compare_outcomes(a, b, drawn[a.task]) for a, b in itertools.pairwise(ones) if a.task == b.task]
     version = any(p <= ALPHA for p in adjust_two_sided(versions))
     rows = [row for task, outcomes in drawn.items() for row in _series(rng, task, outcomes)]
     return worse or version or bool(find_drifts(rows, 3600, 1 - ALPHA))
@@ -85,7 +93,8 @@ def _draw_outcomes(rng: np.random.Generator, n: int, rates: NDArray[np.float64])
     return rng.random((n, rates.size)) < ease + (1 - ease) * lift
 
 
-def _measure(task: str, outcomes: NDArray[np.bool_]) -> list[Measures]:
+def measure_outcomes(task: str, outcomes: NDArray[np.bool_]) -> list[Measures]:
+    """Describe the combinations of a task by their outcomes, shape (inputs, combinations)."""
     return [_measure_one(task, i, outcomes[:, i]) for i in range(outcomes.shape[1])]
 
 
@@ -126,7 +135,8 @@ def _measure_one(task: str, index: int, won: NDArray[np.bool_], price: float | N
     )
 
 
-def _compare(baseline: Measures, candidate: Measures, outcomes: NDArray[np.bool_]) -> Comparison:
+def compare_outcomes(baseline: Measures, candidate: Measures, outcomes: NDArray[np.bool_]) -> Comparison:
+    """Compare two combinations of a task on the same inputs."""
     ours, theirs = (outcomes[:, _index(one)] for one in (baseline, candidate))
     gains, losses, n = int((theirs & ~ours).sum()), int((ours & ~theirs).sum()), ours.size
     test = GateTest(
