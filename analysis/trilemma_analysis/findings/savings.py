@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
     from trilemma_analysis.measures import Measures
 
-__all__ = ["identify", "save_by_ratio", "save_by_share"]
+__all__ = ["identify", "keep_rest", "name_currency", "save_by_ratio", "save_by_share", "save_part"]
 
 
 def save_by_ratio(analysis: Analysis, baseline: Measures, ratio: Estimate | None) -> Saving | None:
@@ -36,6 +36,33 @@ def save_by_share(share: Estimate, cost_per_run: float, currency: str, runs_per_
     per_1000 = scale_estimate(share, 1000 * cost_per_run, currency)
     monthly = None if runs_per_month is None else scale_estimate(per_1000, runs_per_month / 1000)
     return Saving(per_1000_runs=per_1000, runs_per_month=runs_per_month, per_month=monthly)
+
+
+def save_part(analysis: Analysis, task: str, share: Estimate, total: float) -> Saving | None:
+    """Return what a share of a sum spent on a task comes to, per 1,000 runs and per month at the task's traffic.
+
+    Args:
+        analysis: of the report.
+        task: a task with runs.
+        share: the part of ``total`` that need not be spent.
+        total: in the task's currency; None is returned where it is 0 or the currencies are several.
+    """
+    runs, currency = sum(one.runs for one in analysis.of_task(task)), name_currency(analysis, task)
+    if not total or not runs or currency is None:
+        return None
+    return save_by_share(share, total / runs, currency, analysis.monthly(task, runs))
+
+
+def name_currency(analysis: Analysis, task: str) -> str | None:
+    """Return the currency of a task's costs, '' where nothing is priced, None where there are several."""
+    currencies = {currency for one in analysis.of_task(task) for currency in one.currencies}
+    return None if len(currencies) > 1 else next(iter(currencies), "")
+
+
+def keep_rest(share: Estimate) -> Estimate:
+    """Return what is left when a share of the cost goes, as the ratio of cost after to before."""
+    value, low, high = (None if end is None else 1 - end for end in (share.value, share.high, share.low))
+    return share.model_copy(update={"value": value, "low": low, "high": high, "unit": "ratio"})
 
 
 def identify(kind: str, task: str, *places: str) -> str:

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from trilemma_analysis.findings import Verdict, repeated_requests
+from trilemma_analysis.report import build_report
 
 from tests.analysis.planted import HOUR_NS, START_NS, Runs, add_runs, make_store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from trilemma_analysis.findings import Finding
 
 EVER = {
     "tasks": [],
@@ -25,7 +29,7 @@ def count_hits(directory: Path, ttl_s: float, **columns: Any) -> dict[str, Any]:
     n = len(columns["started_ns"])
     with make_store(directory) as store:
         add_runs(store, Runs(n, **columns))
-        (row,) = store.ask("repeated_requests", **EVER, ttl_s=ttl_s).to_pylist()
+        (row,) = store.ask("repeated_requests", **EVER, ttls_s=[ttl_s]).to_pylist()
     return row
 
 
@@ -72,3 +76,63 @@ def test_requests_without_a_hash_are_left_out(tmp_path: Path) -> None:
     """Nothing is known of a request whose hash was not recorded."""
     row = count_hits(tmp_path, 3600, started_ns=hours(0, 0.1), request_hash=["", "h"])
     assert row["requests"] == 1
+
+
+def test_shortest_time_to_live_that_saves_nearly_as_much_is_chosen(tmp_path: Path) -> None:
+    """Requests every half hour are answered as well within an hour as within a week; daily ones need longer."""
+    for name, gap_h, wanted_s in (("often", 0.5, 86_400.0), ("daily", 20.0, 604_800.0)):
+        with make_store(tmp_path / name) as store:
+            times = hours(*(gap_h * np.arange(60)))
+            add_runs(store, Runs(60, started_ns=times, request_hash="h", duration_s=0.001))
+            rows = store.ask("repeated_requests", **EVER, ttls_s=list(repeated_requests.TTLS_S)).to_pylist()
+        assert repeated_requests.choose_ttl(rows)["ttl_s"] == wanted_s
+
+
+def find_repeats(directory: Path, outcome: Any) -> list[Finding]:
+    """Return the findings of a task in which half of 400 requests are one of forty that repeat within the day."""
+    n = 400
+    hashes = np.where(np.arange(n) % 2, np.char.add("often", (np.arange(n) // 2 % 40).astype(str)), np.arange(n))
+    with make_store(directory) as store:
+        times = START_NS + np.arange(n) * HOUR_NS // 10
+        add_runs(store, Runs(n, started_ns=times, request_hash=hashes, duration_s=0.5, outcome=outcome))
+        return [one for one in build_report(store).findings if one.kind == "repeated_requests"]
+
+
+def test_right_answers_are_worth_keeping(tmp_path: Path) -> None:
+    """Where repeats succeed, the saving and the bound of wrong hits are stated and the cache is advised."""
+    (found,) = find_repeats(tmp_path, "success")
+    assert found.verdict.value == "act"
+    assert found.action is not None
+    assert found.action.settings["cache_kind"] == "exact"
+    wrong = next(effect.estimate for effect in found.effects if effect.side == "quality")
+    assert (wrong.low, wrong.value) == (0.0, 0.0)
+    assert 0 < (wrong.high or 0) < 0.05
+    cost = next(effect.estimate for effect in found.effects if effect.side == "cost")
+    assert (cost.low or 0) <= 1 - 160 / 400 <= (cost.high or 1)
+
+
+def test_wrong_answers_are_not(tmp_path: Path) -> None:
+    """Where a third of the repeats fail, a cache would keep mistakes."""
+    (found,) = find_repeats(tmp_path, np.where(np.arange(400) % 6 == 1, "failure", "success"))
+    assert (found.verdict.value, found.action) == ("don't", None)
+
+
+def test_unknown_answers_are_not_taken_for_right(tmp_path: Path) -> None:
+    """Where nobody told an outcome, the finding says how many would do."""
+    (found,) = find_repeats(tmp_path, "")
+    assert found.verdict.value == "not enough data"
+    assert found.needed is not None
+    assert found.needed.n > 20
+
+
+def test_harmful_cache_is_rarely_advised() -> None:
+    """Where hits are wrong just beyond the margin, at most 2.5 % of replays (plus noise) advise the cache."""
+    rng = np.random.default_rng(5)
+    failed = rng.binomial(300, 0.1, 2000)  # half of the runs are hits: a loss of 5 points
+    judged = [
+        repeated_requests.judge(
+            repeated_requests.bound_wrong({"answers_known": 300, "answers_failed": int(x)}, 0.95), 0.5, 0.05
+        )
+        for x in failed
+    ]
+    assert np.mean([one is Verdict.ACT for one in judged]) <= 0.035
