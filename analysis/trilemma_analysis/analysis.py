@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.comparisons import compare
 from trilemma_analysis.gates import choose_baselines, find_candidates, find_incumbents, run_gates
@@ -33,6 +33,14 @@ class Analysis:
     measures: tuple[Measures, ...]
     baselines: dict[str, Baseline]
     gates: tuple[GateResult, ...]
+    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False, compare=False)
+    """Rows of the questions that several findings rest on, by question: see `ask_once`."""
+
+    def ask_once(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return the rows of a question over the scope, which is asked once however many findings want them."""
+        if name not in self.answers:
+            self.answers[name] = self.store.ask(name, **self.scope.parameters, **parameters).to_pylist()
+        return self.answers[name]
 
     def is_candidate(self, result: GateResult) -> bool:
         """Return whether a gate was run against the task's baseline, and not against a dearer incumbent."""
