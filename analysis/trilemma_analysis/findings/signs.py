@@ -166,18 +166,21 @@ def _measure_extra(rows: list[dict[str, Any]], share: Estimate, total: float, le
     used = [row for row in rows if row["with_cost_n"] > 1 and row["without_cost_n"] > 1]
     if not used or not total:
         return no_estimate("share")
-    parts = []
-    for row in used:
-        with_, without = (ratio_of_sums(read_moments(row, f"{side}_cost", PICO), level) for side in ("with", "without"))
-        gap = with_.estimate - without.estimate
-        low = gap - math.hypot(with_.estimate - with_.low, without.high - without.estimate)
-        high = gap + math.hypot(with_.high - with_.estimate, without.estimate - without.low)
-        parts.append((row["with_cost_y"] / total, Interval(np.asarray(low), gap, np.asarray(high))))
-    extra, often = _add(parts), share.value or 1.0
+    extra = _add([(row["with_cost_y"] / total, _differ_in_cost(row, level)) for row in used])
+    often = share.value or 1.0
     fewer, more = (share.low or 0.0) / often, (share.high or 1.0) / often
-    low, high = (float(end * (fewer if end * side > 0 else more)) for end, side in ((extra.low, 1), (extra.high, -1)))
+    low = extra.low * (fewer if extra.low > 0 else more)
+    high = extra.high * (more if extra.high > 0 else fewer)
     wide = Interval(np.asarray(low), extra.estimate, np.asarray(high))
     return to_estimate(wide, sum(int(row["with_cost_n"]) for row in used), "share", "difference of mean costs")
+
+
+def _differ_in_cost(row: dict[str, Any], level: float) -> Interval:
+    with_, without = (ratio_of_sums(read_moments(row, f"{side}_cost", PICO), level) for side in ("with", "without"))
+    gap = with_.estimate - without.estimate
+    low = gap - math.hypot(with_.estimate - with_.low, without.high - without.estimate)
+    high = gap + math.hypot(with_.high - with_.estimate, without.estimate - without.low)
+    return Interval(np.asarray(low), gap, np.asarray(high))
 
 
 def _add(parts: list[tuple[float, Interval]]) -> Interval:
