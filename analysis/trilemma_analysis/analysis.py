@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 from trilemma_analysis.comparisons import compare
 from trilemma_analysis.gates import choose_baselines, find_candidates, find_incumbents, run_gates
 from trilemma_analysis.measures import measure_combinations
+from trilemma_analysis.options import read_options
+from trilemma_analysis.scope import find_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from trilemma_analysis.client import Store
     from trilemma_analysis.gates import Baseline, GateResult
     from trilemma_analysis.measures import Measures
     from trilemma_analysis.options import Options
     from trilemma_analysis.scope import Scope
 
-__all__ = ["Analysis", "analyse"]
+__all__ = ["Analysis", "analyse", "open_analysis"]
 
 MONTH = timedelta(days=30)
 LEAST_SPAN = timedelta(days=1)  # a shorter sight of the traffic is not stretched to a month
@@ -80,3 +85,19 @@ def analyse(store: Store, scope: Scope, options: Options) -> Analysis:
     comparisons = compare(store, scope, pairs, margins, options.confidence)
     gates = run_gates(comparisons, baselines, 1 - options.confidence)
     return Analysis(store, scope, options, tuple(measures), baselines, tuple(gates))
+
+
+def open_analysis(
+    store: Store,
+    *,
+    task: str | Sequence[str] | None = None,
+    service: str | None = None,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    **choices: Any,
+) -> Analysis | None:
+    """Look at a store as `build_report` does, with its arguments; None when nothing lies in the period."""
+    tasks = (task,) if isinstance(task, str) else tuple(task or ())
+    options = read_options(choices)
+    scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
+    return None if scope is None else analyse(store, scope, options)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, ValidationError
+from trilemma.errors import ConfigurationError
 
 from trilemma_analysis.estimate import Frozen
 
-__all__ = ["Options"]
+__all__ = ["Options", "read_options"]
 
 
 class Options(Frozen):
@@ -25,3 +28,17 @@ class Options(Frozen):
     def margin_of(self, task: str) -> float:
         """Return the margin of a task."""
         return self.margins.get(task, self.margin)
+
+
+def read_options(choices: dict[str, Any]) -> Options:
+    """Return choices given by name.
+
+    Raises:
+        ConfigurationError: a choice has a value that cannot be.
+    """
+    try:
+        return Options(**choices)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{name} = {first['input']!r} cannot be: {first['msg']}") from error

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-from trilemma.errors import ConfigurationError
 from trilemma.version import VERSION
 
 from trilemma_analysis.analysis import Analysis, analyse
 from trilemma_analysis.findings import find_all, list_finders
 from trilemma_analysis.frontier import place_on_frontier
 from trilemma_analysis.integrity import check_store, check_task
-from trilemma_analysis.options import Options
+from trilemma_analysis.options import read_options
 from trilemma_analysis.questions import load_question
 from trilemma_analysis.report.model import Combination, Gate, Integrity, Period, Report, TaskReport
 from trilemma_analysis.scope import Scope, find_scope
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.frontier import FrontierPlace
     from trilemma_analysis.gates import Baseline, GateResult
     from trilemma_analysis.measures import Measures
+    from trilemma_analysis.options import Options
 
 __all__ = ["build_report"]
 
@@ -68,7 +67,7 @@ def build_report(
         StoreError: the store refused.
     """
     tasks = (task,) if isinstance(task, str) else tuple(task or ())
-    options = _read_options(choices)
+    options = read_options(choices)
     scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
     if scope is None:
         return _write(options, service or "", None, integrity=_check_store(store, Scope.ever(tasks, service or "")))
@@ -88,15 +87,6 @@ def build_report(
 def _check_store(store: Store, scope: Scope) -> list[Integrity]:
     checks = check_store(store.ask("integrity", **scope.parameters).to_pylist()[0])
     return [Integrity(level=one.level, task="", what=one.key, detail=one.detail) for one in checks]
-
-
-def _read_options(choices: dict[str, Any]) -> Options:
-    try:
-        return Options(**choices)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{name} = {first['input']!r} cannot be: {first['msg']}") from error
 
 
 def _write(
