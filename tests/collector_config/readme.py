@@ -42,6 +42,9 @@ VIEWS = {
     "call_signs": "One row per call with a sign: truncated, refused, filtered, blocked, invalid, retried.",
     "task_signs": "What the calls of a run, in order, say of fallbacks, repeats, tool loops and failed formats.",
     "task_terms": "What a task may cost, how long it may take, whom it is for.",
+    "predictions": "One row per adopted finding: what it promised (`trilemma adopt`), as written last.",
+    "measurements": "One row per adopted finding that was measured since (`trilemma verify`), as measured last.",
+    "certificates": "One row per task with a trust certificate (`trilemma certificate`), as written last.",
 }
 
 # Columns that are not concepts of the registry, or mean something else in a view than on a call.
@@ -128,6 +131,25 @@ OWN = {
     "fallback": "Name of the fallback.",
     "cache": "Name of the cache.",
     "is_hit": "Whether an answer was found.",
+    "finding_id": "Id of the finding.",
+    "finding_kind": "Kind of the finding.",
+    "title": "What it says to do.",
+    "action": "Kind of the change: route, cache, prompt, ...",
+    "baseline": "The combination whose runs it changes; '' for all runs of the task.",
+    "candidate": "The combination that they run as afterwards; '' where it is not told apart.",
+    "adopted_at": "When the change went live.",
+    "horizon_s": "Within how many seconds it is to show what it is worth.",
+    "note": "The user's own words.",
+    "document": "All of it as JSON.",
+    "written_at": "When the row was written.",
+    "result": "held, broken, partly or not enough data.",
+    "method": "holdout or time series; '' where nothing could be measured.",
+    "runs": "Runs since the adoption that it was measured on.",
+    "measured_until": "Up to when runs were looked at.",
+    "state": "valid or broken, as last written; dates and drift are checked at each reading.",
+    "success_at_least": "The success rate that it vouches for.",
+    "issued_at": "When it was issued.",
+    "valid_until": "Its last moment.",
 }
 
 

@@ -1560,3 +1560,72 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}', '{shard}_{rep
 ORDER BY (mapping, row_id);
 
 INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (10, '0010_imports', '13ef36a3d7ff4666');
+
+-- 0011_ledger
+CREATE TABLE IF NOT EXISTS trilemma.stored_predictions ON CLUSTER 'main'
+(
+    finding_id String,
+    finding_kind LowCardinality(String),
+    task_name LowCardinality(String),
+    title String,
+    action LowCardinality(String),
+    baseline String,
+    candidate String,
+    adopted_at DateTime64(6, 'UTC'),
+    horizon_s UInt32,
+    note String,
+    document String CODEC(ZSTD(3)),
+    written_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}', '{shard}_{replica}')
+ORDER BY (finding_id, written_at);
+
+CREATE TABLE IF NOT EXISTS trilemma.stored_measurements ON CLUSTER 'main'
+(
+    finding_id String,
+    task_name LowCardinality(String),
+    adopted_at DateTime64(6, 'UTC'),
+    result LowCardinality(String),
+    method LowCardinality(String),
+    runs UInt64,
+    measured_until DateTime64(6, 'UTC'),
+    document String CODEC(ZSTD(3)),
+    written_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}', '{shard}_{replica}')
+ORDER BY (finding_id, written_at);
+
+CREATE TABLE IF NOT EXISTS trilemma.stored_certificates ON CLUSTER 'main'
+(
+    task_name LowCardinality(String),
+    combination String,
+    state LowCardinality(String),
+    success_at_least Float64,
+    issued_at DateTime64(6, 'UTC'),
+    valid_until DateTime64(6, 'UTC'),
+    document String CODEC(ZSTD(3)),
+    written_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}', '{shard}_{replica}')
+ORDER BY (task_name, combination, written_at);
+
+CREATE OR REPLACE VIEW trilemma.predictions ON CLUSTER 'main' AS
+SELECT *
+FROM trilemma.stored_predictions
+ORDER BY finding_id, written_at DESC, document
+LIMIT 1 BY finding_id;
+
+CREATE OR REPLACE VIEW trilemma.measurements ON CLUSTER 'main' AS
+SELECT *
+FROM trilemma.stored_measurements
+WHERE (finding_id, adopted_at) GLOBAL IN (SELECT finding_id, adopted_at FROM trilemma.predictions)
+ORDER BY finding_id, written_at DESC, document
+LIMIT 1 BY finding_id;
+
+CREATE OR REPLACE VIEW trilemma.certificates ON CLUSTER 'main' AS
+SELECT *
+FROM trilemma.stored_certificates
+ORDER BY task_name, written_at DESC, document
+LIMIT 1 BY task_name;
+
+INSERT INTO trilemma.schema_migrations (version, name, checksum) VALUES (11, '0011_ledger', 'ef015604c5f641e4');
