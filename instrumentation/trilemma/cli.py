@@ -30,6 +30,12 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "migrate": ("trilemma_collector.commands.migrate", "local", "bring a store's schema up to date"),
     "import": ("trilemma_analysis.commands.import_logs", "analysis", "load log files as spans by a mapping file"),
     "report": ("trilemma_analysis.commands.report", "analysis", "compare combinations per task, with uncertainty"),
+    "adopt": (
+        "trilemma_analysis.commands.adopt",
+        "analysis",
+        "take on a finding, and note what it promises",
+    ),
+    "verify": ("trilemma_analysis.commands.verify", "analysis", "measure what came of adopted findings"),
     "evaluate": ("trilemma_analysis.commands.evaluate", "analysis", "run an evaluator of yours over stored runs"),
     "label": ("trilemma_analysis.commands.label", "analysis", "judge runs as a person: one by its id, or a sample"),
     "notebook": ("trilemma_analysis.commands.notebook", "analysis", "open a notebook on a store in the browser"),

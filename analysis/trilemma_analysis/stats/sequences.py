@@ -11,7 +11,7 @@ from trilemma_analysis.stats.intervals import Interval
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["asymptotic_sequence", "betting_sequence", "mixture_scale"]
+__all__ = ["asymptotic_reach", "asymptotic_sequence", "betting_sequence", "mixture_scale", "units_needed"]
 
 _GRID = 1000  # means that are tried: the interval is rounded outwards to a thousandth of its range
 _BET_LIMIT = 0.5  # of the largest bet that cannot go broke
@@ -23,6 +23,24 @@ def mixture_scale(best_at: float, alpha: float = 0.05) -> float:
     Source: Waudby-Smith et al. 2024, Ann. Statist. 52(6), appendix B.2, equation for the optimal rho.
     """
     return float(np.sqrt((-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / best_at))
+
+
+def asymptotic_reach(
+    t: ArrayLike, variance: ArrayLike, best_at: float = 500, confidence: float = 0.95
+) -> NDArray[np.float64]:
+    """Return how far an asymptotic sequence reaches to each side after t units of a variance (theorem 2.2)."""
+    units, rho2 = np.asarray(t, dtype=float), mixture_scale(best_at, 1 - confidence) ** 2
+    spread = 2 * (units * rho2 + 1) / (units**2 * rho2) * np.log(np.sqrt(units * rho2 + 1) / (1 - confidence))
+    return np.asarray(np.sqrt(np.asarray(variance, dtype=float) * spread))
+
+
+def units_needed(
+    variance: float, distance: float, best_at: float = 500, first: int = 100, confidence: float = 0.95
+) -> int | None:
+    """Return after how many units a sequence reaches no farther than a distance; None beyond ten million."""
+    units = np.unique(np.geomspace(first, 1e7, 2000).round())
+    enough = np.flatnonzero(asymptotic_reach(units, variance, best_at, confidence) <= distance)
+    return int(units[enough[0]]) if enough.size else None
 
 
 def asymptotic_sequence(
@@ -43,9 +61,7 @@ def asymptotic_sequence(
     t = np.arange(1, seen.shape[-1] + 1)
     mean = seen.cumsum(axis=-1) / t
     variance = np.maximum((seen**2).cumsum(axis=-1) / t - mean**2, 0) * t / np.maximum(t - 1, 1)
-    rho2 = mixture_scale(best_at, 1 - confidence) ** 2
-    spread = 2 * (t * rho2 + 1) / (t**2 * rho2) * np.log(np.sqrt(t * rho2 + 1) / (1 - confidence))
-    reach = np.where(t >= first, np.sqrt(variance * spread), np.inf)
+    reach = np.where(t >= first, asymptotic_reach(t, variance, best_at, confidence), np.inf)
     return Interval.around(mean, reach)
 
 

@@ -1,0 +1,1 @@
+"""Hold the loop: predictions, measurements, certificates and the policy that follows."""
