@@ -83,7 +83,7 @@ def find_scope(
     return Scope(tasks, service or "", start, stop, as_of)
 
 
-def add_period_options(parser: argparse.ArgumentParser) -> None:
+def add_period_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add a command's --since and --until, as find_scope takes them."""
     parser.add_argument(
         "--since",

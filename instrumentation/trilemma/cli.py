@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
         "take on a finding, and note what it promises",
     ),
     "verify": ("trilemma_analysis.commands.verify", "analysis", "measure what came of adopted findings"),
+    "certificate": ("trilemma_analysis.commands.certificate", "analysis", "vouch for a task, until it drifts"),
     "evaluate": ("trilemma_analysis.commands.evaluate", "analysis", "run an evaluator of yours over stored runs"),
     "label": ("trilemma_analysis.commands.label", "analysis", "judge runs as a person: one by its id, or a sample"),
     "notebook": ("trilemma_analysis.commands.notebook", "analysis", "open a notebook on a store in the browser"),
