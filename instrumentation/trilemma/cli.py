@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     ),
     "verify": ("trilemma_analysis.commands.verify", "analysis", "measure what came of adopted findings"),
     "certificate": ("trilemma_analysis.commands.certificate", "analysis", "vouch for a task, until it drifts"),
+    "policy": ("trilemma_analysis.commands.policy", "analysis", "export what adopted advice means for a router"),
     "evaluate": ("trilemma_analysis.commands.evaluate", "analysis", "run an evaluator of yours over stored runs"),
     "label": ("trilemma_analysis.commands.label", "analysis", "judge runs as a person: one by its id, or a sample"),
     "notebook": ("trilemma_analysis.commands.notebook", "analysis", "open a notebook on a store in the browser"),
