@@ -62,6 +62,8 @@ def _add(
 ) -> None:
     n = rates.size
     won = np.where(rng.random(n) < rates, "success", "failure")
+    # Drawn apart from the rest: requests come when they come, not every so many minutes to the nanosecond.
+    jitter = np.random.default_rng(n).integers(0, HOUR_NS // 4, n)
     runs = Runs(
         n,
         task=task,
@@ -70,7 +72,7 @@ def _add(
         outcome=np.where(rng.random(n) < unknown, "", won),
         cost=cost * rng.lognormal(0, 0.3, n),
         duration_s=seconds * rng.lognormal(0, 0.4, n),
-        started_ns=START_NS + np.linspace(0, DAYS * 24 * HOUR_NS, n, endpoint=False).astype(np.int64),
+        started_ns=START_NS + np.linspace(0, DAYS * 24 * HOUR_NS, n, endpoint=False).astype(np.int64) + jitter,
         request_hash=request_hash,
         extra={"gen_ai.prompt.name": "shop", "gen_ai.prompt.version": version},
     )

@@ -12,7 +12,7 @@ WITH
             evaluation_name,
             argMax(lower(if(label = '', if(score >= 0.5, 'yes', 'no'), label)), (evaluated_at, label, ifNull(score, 0))) AS verdict
         FROM evaluations
-        WHERE task_id != '' AND evaluation_source = 'human' AND evaluation_name NOT IN ('', 'trilemma.decision')
+        WHERE task_id != '' AND evaluation_source = 'human' AND evaluation_name NOT IN ('', 'trilemma.decision', 'trilemma.doubt')
             AND NOT arrayExists(word -> position(lower(evaluation_name), word) > 0, {left_out:Array(String)})
         GROUP BY task_id, evaluation_name
     ),

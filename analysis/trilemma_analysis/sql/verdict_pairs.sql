@@ -12,7 +12,7 @@ WITH
     (
         SELECT evaluation_name
         FROM evaluations
-        WHERE evaluation_name NOT IN ('', 'trilemma.decision')
+        WHERE evaluation_name NOT IN ('', 'trilemma.decision', 'trilemma.doubt')
         GROUP BY evaluation_name
         HAVING uniqExact(lower(label)) <= {most_verdicts:UInt32}
             AND countIf(label = '' AND (isNull(score) OR score < 0 OR score > 1)) = 0

@@ -1,0 +1,1 @@
+"""Hold the findings about the data itself."""
