@@ -1,0 +1,227 @@
+"""Own the finding "the total moved, and this is why": mix, rates, evaluators and prices of two halves told apart."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from trilemma_analysis.claims import CLAIM_FAMILIES, adjust_claims
+from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
+from trilemma_analysis.findings.mix_claim import MixClaim
+from trilemma_analysis.findings.mix_cost import claim_costs
+from trilemma_analysis.findings.mixes import Shift, choose_group, split_success
+from trilemma_analysis.findings.reversals import claim_reversals
+from trilemma_analysis.findings.sample_ratio import claim_ratios
+from trilemma_analysis.findings.savings import identify
+from trilemma_analysis.wording import say_change, say_count, say_points, say_share, with_interval
+
+if TYPE_CHECKING:
+    from trilemma_analysis.analysis import Analysis
+    from trilemma_analysis.estimate import Estimate
+    from trilemma_analysis.stats.intervals import Interval
+
+__all__ = ["KIND", "QUESTIONS", "find"]
+
+KIND = "mix_change"
+QUESTIONS = ("mix_halves", "call_amounts", "experiment_units")
+MOST_SEGMENTS = 100
+LEAST_KNOWN = 30  # runs with an outcome in each half
+# A mix that surely moves a rate by two points does what many a release does; smaller ones come and go with the week.
+LEAST_MIX = 0.02
+NAMED = 3
+MOST_WANTED = 10.0  # times the runs there are: more than that is no advice
+_NO_SOURCE = "nobody named"
+
+
+def find(analysis: Analysis) -> list[Finding]:
+    """Return what moved the totals of tasks beyond chance, totals that segments contradict, and broken experiments."""
+    if not analysis.measures:
+        return []
+    tasks = sorted({one.task for one in analysis.measures})
+    middles = [_find_middle(analysis, task) for task in tasks]
+    scope = {**analysis.scope.parameters, "split_tasks": tasks, "split_us": middles}
+    halves: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in analysis.store.ask("mix_halves", **scope, most_segments=MOST_SEGMENTS).to_pylist():
+        halves[row["task_name"]].append(row)
+    calls = analysis.store.ask("call_amounts", **scope).to_pylist()
+    traffic = [(task, one) for task in tasks if (one := _split(analysis, task, halves[task])) is not None]
+    sources = [
+        (task, one) for task in tasks if (one := _split(analysis, task, halves[task], by_source=True)) is not None
+    ]
+    claims = [
+        *(MixClaim(one.p_mix, partial(_report_mix, task, one)) for task, one in traffic),
+        *(MixClaim(one.p_mix, partial(_report_sources, task, one)) for task, one in sources),
+        *claim_costs(analysis, halves, calls, KIND, QUESTIONS),
+        *claim_reversals(analysis, halves, KIND, QUESTIONS),
+        *claim_ratios(analysis, KIND, QUESTIONS),
+    ]
+    p_values = adjust_claims([one.p_value for one in claims])
+    reports = [claim.report(p) for claim, p in zip(claims, p_values, strict=True) if p <= analysis.alpha]
+    found = {one.id: one for one in reports if one is not None}
+    for task, one in traffic:
+        asked = _report_open(analysis, task, one)
+        if asked is not None:
+            found.setdefault(asked.id, asked)
+    return list(found.values())
+
+
+def _find_middle(analysis: Analysis, task: str) -> int:
+    ones = analysis.of_task(task)
+    return (min(one.first_us for one in ones) + max(one.last_us for one in ones)) // 2 + 1
+
+
+def _split(analysis: Analysis, task: str, rows: list[dict[str, Any]], *, by_source: bool = False) -> Shift | None:
+    """Split the change of a task's success by its traffic, or by who told the outcomes."""
+    ones = analysis.of_task(task)
+    effective = sum(one.effective_n for one in ones)
+    if not effective:
+        return None
+    shift = split_success(
+        rows,
+        ("evaluators", _name_source) if by_source else choose_group(rows),
+        max(sum(one.known for one in ones) / effective, 1.0),
+        analysis.options.confidence,
+        analysis.alpha / CLAIM_FAMILIES,
+    )
+    return shift if shift is not None and min(shift.known) >= LEAST_KNOWN else None
+
+
+def _name_source(row: dict[str, Any]) -> str:
+    return row["outcome_source"] or _NO_SOURCE
+
+
+def _report_mix(task: str, one: Shift, p_value: float) -> Finding | None:
+    """Report a mix that moved the total, and whether the rates at an equal mix moved too."""
+    total, mix, rate = (_estimate(one, part) for part in (one.split.total, one.split.mix, one.split.rate))
+    if not _is_much(mix):
+        return None
+    fell = (rate.high or 0) < 0 or (one.by == "combinations" and (mix.high or 0) < 0)
+    return Finding(
+        id=identify(KIND, task, "success"),
+        kind=KIND,
+        task=task,
+        where=task,
+        title=f"{task}: {_name_change(one)}",
+        what=(
+            f"From the first to the last half of the time success went {say_change(total)}. That other {one.by} ran "
+            f"makes {say_change(mix)} of it, that the same ones did otherwise {say_change(rate)} (p = {p_value:.2g} that "
+            f"the mix did nothing, adjusted for all claims of this report). {_say_movers(one)}{_say_standardised(one)}"
+        ),
+        verdict=Verdict.ACT if fell else Verdict.DONT,
+        evidence=Evidence(n=total.n, unit="runs with an outcome", questions=QUESTIONS, p_value=p_value),
+        effects=(
+            Effect(side="quality", what="success, last half minus first", estimate=total),
+            Effect(side="quality", what=f"of that by other {one.by}", estimate=mix),
+            Effect(side="quality", what="of that by other rates of the same ones", estimate=rate),
+        ),
+        risk=(
+            f"{say_share(one.overlap)} of the runs are of groups that both halves have; of the others nobody knows "
+            "what the same time would have made of them. What changed with the mix counts as rate."
+        ),
+        change=_name_next(one, fell=fell),
+        verification="The same split of the next weeks; and success per group, which no mix can move.",
+        doubts=("quality",) if one.by != "combinations" else (),
+    )
+
+
+def _name_next(one: Shift, *, fell: bool) -> str:
+    if not fell:
+        return "Mend nothing for the total's sake: compare the halves at the same mix, or group by group."
+    if float(one.split.rate.high) < 0:
+        return "Look for what made the rates of the same groups fall; the total alone misleads about how much."
+    return f"If {one.groups[one.movers(1)[0]]} was not meant to take another share of the runs, give it back."
+
+
+def _estimate(one: Shift, part: Interval) -> Estimate:
+    return to_estimate(part, round(sum(one.known)), "share", "Kitagawa's split, delta method")
+
+
+def _is_much(mix: Estimate) -> bool:
+    return (mix.low or 0) >= LEAST_MIX or (mix.high or 0) <= -LEAST_MIX
+
+
+def _name_change(one: Shift) -> str:
+    total, mix, rate = (float(part.estimate) for part in (one.split.total, one.split.mix, one.split.rate))
+    if one.is_simpson:
+        verb = "fell" if total < 0 else "rose"
+        return f"success {verb} only because other {one.by} ran: at the same mix it moved the other way"
+    if mix * rate < 0 and abs(mix + rate) < abs(mix) / 2:
+        return f"other {one.by} hide that success of the same ones went {say_points(rate)}"
+    verb = "fell" if mix < 0 else "rose"
+    return f"success {verb} by {say_points(abs(mix)).lstrip('+')} because other {one.by} ran"
+
+
+def _say_movers(one: Shift) -> str:
+    texts = []
+    for at in one.movers(NAMED):
+        rates = [
+            say_share(float(half.mean[at])) for half in (one.before, one.after) if half.n[at] > 0
+        ]  # of a group that was there
+        shares = f"{say_share(float(one.before.share[at]))} to {say_share(float(one.after.share[at]))} of the runs"
+        texts.append(f"“{one.groups[at]}” went from {shares} (success {' then '.join(rates)})")
+    return "; ".join(texts) + "."
+
+
+def _say_standardised(one: Shift) -> str:
+    if one.standardised is None:
+        return ""
+    rate = with_interval(to_estimate(one.standardised, round(one.known[1]), "share", "direct standardisation"))
+    return f" At the first half's mix the last half would have {rate}."
+
+
+def _report_sources(task: str, one: Shift, p_value: float) -> Finding | None:
+    """Report outcomes that other sources tell than before, and that moved the total by it."""
+    mix, total = _estimate(one, one.split.mix), _estimate(one, one.split.total)
+    if not _is_much(mix):
+        return None
+    return Finding(
+        id=identify(KIND, task, "evaluators"),
+        kind=KIND,
+        task=task,
+        where=task,
+        title=f"{task}: others tell the outcomes than before, and success moves with them",
+        what=(
+            f"From the first to the last half success went {say_change(total)}; {say_change(mix)} of that goes with "
+            f"who told the outcome (p = {p_value:.2g}, adjusted for all claims of this report). {_say_movers(one)}"
+        ),
+        verdict=Verdict.ACT,
+        evidence=Evidence(n=mix.n, unit="runs with an outcome", questions=QUESTIONS, p_value=p_value),
+        effects=(Effect(side="quality", what="success, by who told the outcome", estimate=mix),),
+        risk="Those who tell may see other runs: then it is those runs that differ, not who tells.",
+        change="Have a sample of the same runs told by both, and compare success only within one source.",
+        verification="The evaluator audit of this report, once both told of the same runs.",
+        doubts=("quality",),
+    )
+
+
+def _report_open(analysis: Analysis, task: str, one: Shift) -> Finding | None:
+    """Report a mix that may have moved the total by the margin or more, where more runs would tell."""
+    mix = _estimate(one, one.split.mix)
+    value, reach = abs(mix.value or 0.0), ((mix.high or 0.0) - (mix.low or 0.0)) / 2
+    margin = analysis.options.margin_of(task)
+    if value < margin or reach <= value:
+        return None
+    more = math.ceil(mix.n * (reach / value) ** 2) - mix.n
+    if more > MOST_WANTED * mix.n:
+        return None
+    return Finding(
+        id=identify(KIND, task, "success"),
+        kind=KIND,
+        task=task,
+        where=task,
+        title=f"{task}: perhaps that other {one.by} ran moved success by {say_points(value).lstrip('+')}",
+        what=(
+            f"On {say_count(mix.n)} runs other {one.by} would have moved success by {say_change(mix)} from the first "
+            f"to the last half; chance alone may do as much. {_say_movers(one)}"
+        ),
+        verdict=Verdict.NOT_ENOUGH_DATA,
+        evidence=Evidence(n=mix.n, unit="runs with an outcome", questions=QUESTIONS),
+        effects=(Effect(side="quality", what=f"of the change of success by other {one.by}", estimate=mix),),
+        risk="A trend in the total may be one in the mix.",
+        change="Compare the halves group by group until there are more runs.",
+        verification="This report, when there are more runs.",
+        needed=Needed(n=more, unit="runs with an outcome"),
+    )
