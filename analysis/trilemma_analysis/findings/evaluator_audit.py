@@ -171,7 +171,25 @@ def _say_flips(judge: Judge) -> list[str]:
 
 def _say_coverage(analysis: Analysis, judge: Judge) -> list[str]:
     runs = sum(one.runs for one in analysis.of_task(judge.task))
-    return [f"It judged {say_count(judge.judged)} of {say_count(runs)} runs."] if runs > judge.judged else []
+    if runs <= judge.judged:
+        return []
+    return [f"It judged {say_count(judge.judged)} of {say_count(runs)} runs.", *_say_difference(analysis, judge)]
+
+
+def _say_difference(analysis: Analysis, judge: Judge) -> list[str]:
+    """Say whether the judged runs succeed more or less often than those that it did not judge."""
+    outcomes, ones = judge.of_outcomes, analysis.of_task(judge.task)
+    if outcomes is None:
+        return []
+    won = sum(runs for (_, told, _), runs in outcomes.pairs.items() if told == "success")
+    rest, rest_won = sum(one.known for one in ones) - outcomes.n, sum(one.successes for one in ones) - won
+    if rest < LEAST_JUDGED or not 0 <= rest_won <= rest:
+        return []
+    interval = newcombe(rest_won, rest, won, outcomes.n, analysis.options.confidence)
+    gap = to_estimate(interval, outcomes.n, "share", "Newcombe")
+    if (gap.low or 0) <= 0 <= (gap.high or 0):
+        return []
+    return [f"Those succeed otherwise than the rest, by {say_change(gap)}: what it says holds for runs like them."]
 
 
 def _name_risk(one: Audit, confidence: float) -> str:

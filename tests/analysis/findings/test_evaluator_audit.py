@@ -100,6 +100,18 @@ def test_unchecked_judge_asks_for_labels(tmp_path: Path) -> None:
     assert one.needed.n == int(np.ceil(1.96**2 * 0.2 * 0.8 / 0.05**2))
 
 
+def test_judged_runs_that_differ_are_named(tmp_path: Path) -> None:
+    """Where mostly failed runs were judged, the audit says that they are not like the rest."""
+    rng = np.random.default_rng(17)
+    right = rng.random(N) < 0.8
+    seen = rng.random(N) < np.where(right, 0.3, 0.8)
+    with make_store(tmp_path) as store:
+        add_right_runs(store, right)
+        add_verdicts(store, TASK, "grounded", "judge", say(err(rng, right, 0.9, 0.9), seen))
+        (one,) = find(store)
+    assert "Those succeed otherwise than the rest, by −" in one.what
+
+
 def test_outcome_made_by_the_judge_is_no_truth(tmp_path: Path) -> None:
     """An outcome that a judge told, or that never differs from the judge, does not confirm it."""
     rng = np.random.default_rng(5)

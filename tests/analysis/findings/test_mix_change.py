@@ -53,7 +53,7 @@ def parts(one: Finding) -> dict[str, tuple[float, float, float]]:
 
 
 def test_fall_by_mix_alone_is_not_a_fall_of_rates(tmp_path: Path) -> None:
-    """Hard inputs go from a fifth to half of the traffic, rates stay: the fall is the mix's, its size in the interval."""
+    """Hard inputs go from a fifth to half of the traffic, rates stay: the fall is the mix's, its size inside."""
     rng = np.random.default_rng(1)
     hard = rng.random(N) < np.where(HALF, 0.5, 0.2)
     with make_store(tmp_path) as store:
