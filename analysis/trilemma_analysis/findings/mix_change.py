@@ -107,8 +107,8 @@ def _report_mix(task: str, one: Shift, p_value: float) -> Finding | None:
         title=f"{task}: {_name_change(one)}",
         what=(
             f"From the first to the last half of the time success went {say_change(total)}. That other {one.by} ran "
-            f"makes {say_change(mix)} of it, that the same ones did otherwise {say_change(rate)} (p = {p_value:.2g} for "
-            "a mix that did nothing, adjusted for all claims of this report). "
+            f"makes {say_change(mix)} of it, that the same ones did otherwise {say_change(rate)} (p = {p_value:.2g}, "
+            "adjusted for all claims of this report). "
             f"{_say_movers(one)}{_say_standardised(one)}"
         ),
         verdict=Verdict.ACT if fell else Verdict.DONT,
