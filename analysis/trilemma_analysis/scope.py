@@ -34,6 +34,8 @@ class Scope:
     since: datetime
     until: datetime
     as_of: datetime
+    runs: int = 0
+    """Of these tasks and this service in the store, up to the end of the period."""
 
     @classmethod
     def ever(cls, tasks: tuple[str, ...], service: str) -> Scope:
@@ -80,7 +82,7 @@ def find_scope(
             f"the period is empty: since {start.isoformat()} is not before until {stop.isoformat()}; "
             f"the newest run started at {as_of.isoformat()}"
         )
-    return Scope(tasks, service or "", start, stop, as_of)
+    return Scope(tasks, service or "", start, stop, as_of, row["runs"])
 
 
 def add_period_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

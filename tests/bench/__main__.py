@@ -15,6 +15,7 @@ BENCHES = {
     "api": "a price, a task, an import, a start by `trilemma run`, each beside its floor",
     "receiver": "spans per CPU-second that `trilemma up` takes in",
     "importing": "CPU per row of `trilemma import`, beside what the store needs for the same spans",
+    "findings": "time and memory of a report with all findings over millions of spans",
     "storage": "bytes per span and cost of a board query, beside the exporter's stock schema",
 }
 

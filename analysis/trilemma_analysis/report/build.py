@@ -15,6 +15,7 @@ from trilemma_analysis.options import read_options
 from trilemma_analysis.questions import load_question
 from trilemma_analysis.report.model import Combination, Gate, Integrity, Period, Report, TaskReport
 from trilemma_analysis.scope import Scope, find_scope
+from trilemma_analysis.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,11 @@ def build_report(
     scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
     if scope is None:
         return _write(options, service or "", None, integrity=_check_store(store, Scope.ever(tasks, service or "")))
+    with take_snapshot(store, scope, _list_questions()) as snapshot:
+        return _build(snapshot, scope, options)
+
+
+def _build(store: Store, scope: Scope, options: Options) -> Report:
     analysis = analyse(store, scope, options)
     places = place_on_frontier(store, scope, analysis.measures, confidence=options.confidence, seed=options.seed)
     return _write(

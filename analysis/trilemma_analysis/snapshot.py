@@ -1,0 +1,144 @@
+"""Own the snapshot of a large report: its runs and calls read once, as narrow tables that its questions then share.
+
+Each question reads views that settle, deduplicate and overlay late outcomes. Over millions of runs that costs more than
+the question itself, so the runs and calls of the period are written once, with the columns that the report's questions
+name, into a database of the report's own. The questions run there unchanged: it has tables or views by the same names.
+So the answers are the same, and no span that arrives meanwhile changes some of them and not others.
+
+A user who may only read asks the views, which takes longer; so does a report on a cluster, whose other nodes would not
+know that database.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from trilemma.errors import StoreError
+
+from trilemma_analysis.client import Store
+from trilemma_analysis.questions import load_question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from trilemma_analysis.scope import Scope
+
+__all__ = ["LEAST_RUNS", "take_snapshot"]
+
+LEAST_RUNS = 100_000  # of the store: with fewer, making tables takes longer than it saves
+COPIED: Final = ("task_runs", "llm_calls")
+AROUND = timedelta(days=2)  # before and after the period: calls of its runs, and runs of its calls
+LEFT_BEHIND_S = 86_400  # a snapshot older than this was left behind by a report that was killed
+_NAME = re.compile(r"\w+")
+_WITHIN = """
+WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
+    AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}"""
+
+
+class _Snapshot(Store):
+    """A store that asks the report's questions, over the report's scope, of the snapshot, and all else of the views."""
+
+    def __init__(self, store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
+        super().__init__(store.client, store.address)
+        self._scratch = database
+        self._scope = scope.parameters
+        self._questions = frozenset(questions)
+
+    def ask(self, name: str, **params: Any) -> pa.Table:
+        """Run a question as :meth:`Store.ask`."""
+        if name not in self._questions or any(params.get(key) != value for key, value in self._scope.items()):
+            return super().ask(name, **params)
+        client, own = self.client, self.client.database
+        client.database = self._scratch
+        try:
+            return super().ask(name, **params)
+        except StoreError:  # a balancer sent it to a server without the snapshot: rather late than never
+            client.database = own
+            return super().ask(name, **params)
+        finally:
+            client.database = own
+
+
+@contextmanager
+def take_snapshot(store: Store, scope: Scope, questions: Sequence[str]) -> Iterator[Store]:
+    """Yield a store whose questions over this scope are answered from a snapshot, or the store itself.
+
+    Args:
+        store: the store.
+        scope: what the questions are asked of; below `LEAST_RUNS` runs there is no snapshot.
+        questions: the names of all questions that will be asked of it; others go to the views.
+    """
+    if scope.runs < LEAST_RUNS or _is_cluster(store):
+        yield store
+        return
+    _drop_left_behind(store)
+    database = f"{store.database}_report_{time.time():.0f}_{secrets.token_hex(4)}"
+    try:
+        try:
+            _make_snapshot(store, database, scope, questions)
+        except StoreError:  # no right to make tables, or no room for them
+            yield store
+            return
+        yield _Snapshot(store, database, scope, questions)
+    finally:
+        with suppress(StoreError):
+            store.command(f"DROP DATABASE IF EXISTS {database}")
+
+
+def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
+    words = {word for name in questions for word in _NAME.findall(load_question(name).sql)}
+    store.command(f"CREATE DATABASE {database}")
+    for name in sorted((_list_relations(store) & words) - {*COPIED, "tasks"}):
+        store.command(f"CREATE VIEW {database}.{name} AS SELECT * FROM {store.database}.{name}")  # noqa: S608
+    for view in COPIED:
+        columns = ", ".join(name for name in _list_columns(store, view) if name in words)
+        store.command(
+            f"CREATE TABLE {database}.{view} ENGINE = MergeTree ORDER BY tuple() AS "  # noqa: S608 - our own names
+            f"SELECT {columns} FROM {store.database}.{view} {_WITHIN}",
+            tasks=list(scope.tasks),
+            since=scope.since - AROUND,
+            until=scope.until + AROUND,
+        )
+    store.command(f"CREATE VIEW {database}.tasks AS SELECT * FROM {database}.task_runs")  # noqa: S608
+
+
+def _is_cluster(store: Store) -> bool:
+    return bool(
+        store.query(
+            "SELECT 1 FROM system.tables WHERE database = {database:String} AND engine = 'Distributed' LIMIT 1",
+            database=store.database,
+        ).num_rows
+    )
+
+
+def _list_relations(store: Store) -> set[str]:
+    """Return the names of views without parameters, and of tables."""
+    sql = (
+        "SELECT name FROM system.tables WHERE database = {database:String} "
+        "AND (engine = 'View' AND create_table_query NOT LIKE '%{%:%}%' OR engine LIKE '%MergeTree')"
+    )
+    return set(store.query(sql, database=store.database)["name"].to_pylist())
+
+
+def _list_columns(store: Store, view: str) -> list[str]:
+    sql = (
+        "SELECT name FROM system.columns WHERE database = {database:String} AND table = {view:String} ORDER BY position"
+    )
+    names: list[str] = store.query(sql, database=store.database, view=view)["name"].to_pylist()
+    return names
+
+
+def _drop_left_behind(store: Store) -> None:
+    pattern = re.compile(rf"{re.escape(store.database)}_report_(\d+)_[0-9a-f]+")
+    for name in store.query("SELECT name FROM system.databases ORDER BY name")["name"].to_pylist():
+        found = pattern.fullmatch(name)
+        if found and int(found[1]) < time.time() - LEFT_BEHIND_S:
+            with suppress(StoreError):
+                store.command(f"DROP DATABASE IF EXISTS {name}")
