@@ -10,13 +10,26 @@
 -- cost: one pass over the calls and the task runs of the period; memory grows with the number of runs, most for those with many calls.
 WITH signed AS
 (
-    SELECT
-        task_id,
-        [truncated_count > 0, refused_count + filtered_count + blocked_count > 0, tool_loop_length >= {loop_length:UInt64},
-            format_retry_count + invalid_count > 0] AS flags
-    FROM task_signs
-    WHERE truncated_count > 0 OR refused_count + filtered_count + blocked_count > 0
-        OR tool_loop_length >= {loop_length:UInt64} OR format_retry_count + invalid_count > 0
+    SELECT task_id, groupBitOrForEach(call_flags) AS flags
+    FROM
+    (
+        SELECT task_id, [toUInt8(is_truncated), toUInt8(is_refused OR is_filtered OR is_blocked), 0, toUInt8(ifNull(is_invalid, 0))]
+            AS call_flags
+        FROM call_signs
+        WHERE task_id != '' AND (is_truncated OR is_refused OR is_filtered OR is_blocked OR is_invalid)
+        UNION ALL
+        -- The order of a run's calls is looked at only where it can show something: enough calls, or several that ask for JSON.
+        SELECT task_id, [0, 0, toUInt8(tool_loop_length >= {loop_length:UInt64}), toUInt8(format_retry_count > 0)] AS call_flags
+        FROM task_signs
+        WHERE task_id IN
+        (
+            SELECT task_id FROM task_runs WHERE call_count >= {loop_length:UInt64}
+            UNION ALL
+            SELECT task_id FROM llm_calls WHERE output_type = 'json' AND task_id != '' GROUP BY task_id HAVING count() > 1
+        )
+            AND (tool_loop_length >= {loop_length:UInt64} OR format_retry_count > 0)
+    )
+    GROUP BY task_id
 ),
 units AS
 (
@@ -39,14 +52,10 @@ units AS
         sumForEach(arrayMap(flag -> if(flag AND outcome = 'failure', toInt256(round(ifNull(runs.cost, 0) * 1e12)), 0), flags))
             AS sign_waste
     FROM task_runs AS runs
-    LEFT JOIN
-    (
-        SELECT task_id, flags FROM signed
-    ) AS signed ON signed.task_id = runs.task_id
+    LEFT JOIN signed ON signed.task_id = runs.task_id
     WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
         AND ({service:String} = '' OR service_name = {service:String})
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
-        AND task_name IN (SELECT DISTINCT task_name FROM task_runs WHERE task_id IN (SELECT task_id FROM signed))
     GROUP BY task_name, combination, unit
 )
 SELECT
