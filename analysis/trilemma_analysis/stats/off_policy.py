@@ -13,7 +13,16 @@ from trilemma_analysis.stats.intervals import Interval
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Logs", "Overlap", "PolicyValue", "check_overlap", "value_doubly_robust", "value_ips", "value_snips"]
+__all__ = [
+    "Logs",
+    "Overlap",
+    "PolicyValue",
+    "check_overlap",
+    "value_contrast",
+    "value_doubly_robust",
+    "value_ips",
+    "value_snips",
+]
 
 MIN_EFFECTIVE = 30.0  # runs that the weights amount to: with fewer, no interval here keeps its promise
 MAX_WEIGHT_SHARE = 0.1  # of all the weight on one run
@@ -135,14 +144,31 @@ def value_doubly_robust(logs: Logs, confidence: float = 0.95, seed: int = 0) -> 
     The model is the mean reward of an action in a context, shrunk to the action's and from there to the overall mean,
     fitted on the other four fifths of the runs. Source: Dudik, Langford, Li 2011; cross-fitting: Chernozhukov 2018.
     """
+    return _value(logs, _score(logs, seed), confidence, fitted=_count_cells(logs))
+
+
+def value_contrast(logs: Logs, confidence: float = 0.95, seed: int = 0, factor: float = 1.0) -> PolicyValue:
+    """Return the doubly robust estimate minus ``factor`` times the mean reward of the policy that was logged.
+
+    Both are means over the same runs, so that of their scores' difference is exact about how alike they are. With the
+    factor that makes it 0, its reach over the logged mean is that of the ratio of the two (delta method).
+    """
+    return _value(logs, _score(logs, seed) - factor * logs.reward, confidence, fitted=_count_cells(logs))
+
+
+def _score(logs: Logs, seed: int) -> NDArray[np.float64]:
+    """Return each run's part in the doubly robust estimate."""
     fold = np.random.default_rng(seed).permutation(logs.reward.size) % _FOLDS
     predicted = np.empty(logs.target.shape)
     for number in range(_FOLDS):
         predicted[fold == number] = _fit(logs, fold != number)[logs.context[fold == number]]
     direct = (logs.target * predicted).sum(axis=1)
     residual = logs.reward - predicted[np.arange(logs.action.size), logs.action]
-    cells = int(np.unique(logs.context * logs.target.shape[1] + logs.action).size)
-    return _value(logs, direct + logs.weight * residual, confidence, fitted=cells)
+    return np.asarray(direct + logs.weight * residual)
+
+
+def _count_cells(logs: Logs) -> int:
+    return int(np.unique(logs.context * logs.target.shape[1] + logs.action).size)
 
 
 def _fit(logs: Logs, used: NDArray[np.bool_], strength: float = 5.0) -> NDArray[np.float64]:
