@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.measures import Measures
     from trilemma_analysis.scope import Scope
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["PAIRING_GAIN", "Comparison", "compare", "divide_estimates"]
 
 # Pairing saves this factor of the inputs (statistics.md of the project, SWE-bench Verified): with fewer shared inputs
 # than this fraction of the smaller side, the unshared ones tell more.
@@ -138,7 +138,7 @@ def _compare_costs(
     if amounts is not None and amounts["cost_n"] >= 2:
         interval = ratio_of_sums(read_moments(amounts, "cost", PICO, PICO), confidence)
         return to_estimate(interval, int(amounts["cost_n"]), "ratio", "paired by input, delta method on the log scale")
-    return _divide(theirs, ours)
+    return divide_estimates(theirs, ours)
 
 
 def _compare_latencies(
@@ -149,10 +149,10 @@ def _compare_latencies(
         n = amounts["latency_n"]
         interval = geometric_ratio(n, amounts["latency_sum"], amounts["latency_squares"], confidence)
         return to_estimate(interval, int(n), "ratio", "paired by input, geometric mean")
-    return _divide(pair[1].latency_p50, pair[0].latency_p50)
+    return divide_estimates(pair[1].latency_p50, pair[0].latency_p50)
 
 
-def _divide(numerator: Estimate, denominator: Estimate) -> Estimate | None:
+def divide_estimates(numerator: Estimate, denominator: Estimate) -> Estimate | None:
     """Return the ratio of two independent positive estimates, by their distances on the log scale.
 
     Source: MOVER for ratios, Donner and Zou 2012, on logarithms.

@@ -66,11 +66,16 @@ class Arm:
         """Return its cost as a ratio; infinite where unknown."""
         return math.inf if self.cost_ratio is None or self.cost_ratio.value is None else self.cost_ratio.value
 
+    @property
+    def gain(self) -> float:
+        """Return the difference in success; 0 where unknown."""
+        return 0.0 if self.difference is None else self.difference.value or 0.0
+
     def count_more(self, margin: float) -> int | None:
         """Return how many units more would rule out a loss of the margin with 80 % power, were it truly as good."""
-        if self.difference is None or (self.difference.value or 0.0) <= -margin or self.is_safe(margin):
+        if self.difference is None or self.gain <= -margin or self.is_safe(margin):
             return None
-        error = ((self.difference.value or 0.0) - self.safe_low) / self.safe_z
+        error = (self.gain - self.safe_low) / self.safe_z
         return max(1, math.ceil(self.n * (((self.safe_z + POWER_Z) * error / margin) ** 2 - 1)))
 
 

@@ -47,7 +47,7 @@ def _judge(analysis: Analysis, choice: LoggedChoice, choices: int) -> Finding | 
     if safe := [one for one in arms if one.is_safe(margin) and one.saves]:
         return _report_arm(analysis, choice, min(safe, key=lambda one: (one.cost, one.name)), margin)
     if better := [one for one in arms if one.is_better]:
-        best = min(better, key=lambda one: (-(one.difference.value if one.difference else 0.0), one.name))
+        best = min(better, key=lambda one: (-one.gain, one.name))
         return _report_arm(analysis, choice, best, margin)
     if all(one.refusal for one in arms):
         return _report_refused(choice, arms)
