@@ -111,7 +111,12 @@ def best_plain_ratio(analysis: Analysis, task: str) -> float:
 
 
 def plan_inputs(one: Routed, alpha: float) -> int | None:
-    """Return how many more shared inputs would call the policy safe with 80 % power, if it truly is as good."""
+    """Return how many more shared inputs would call the policy safe with 80 % power, if it truly is as good.
+
+    None where it looks worse by the margin already: then nobody should pay for more.
+    """
+    if (one.difference.value or 0.0) <= -one.margin:
+        return None
     discordance = (one.test.discordance * one.test.n + 1) / (one.test.n + 2)
     difference = one.difference.value or 0.0
     return more_pairs_needed(one.margin, discordance, one.test.n, difference, alpha=alpha, power=POWER)

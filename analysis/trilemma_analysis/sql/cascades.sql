@@ -35,6 +35,7 @@ runs AS
     WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
         AND ({service:String} = '' OR service_name = {service:String})
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
+        AND (task_name, combination) IN (SELECT task_name, arrayJoin([baseline, candidate]) FROM policies)
         AND outcome IN ('success', 'failure')
         AND input_id != ''
 ),
@@ -66,7 +67,8 @@ low AS
     INNER JOIN runs ON runs.task_id = scores.task_id
     INNER JOIN policies ON policies.task_name = runs.task_name AND policies.candidate = runs.combination
         AND policies.evaluator = scores.evaluation_name
-    WHERE evaluated_ns > start_ns AND evaluated_ns <= start_ns + length_ns
+    WHERE arrayExists(evaluator -> evaluator != '', {policy_evaluators:Array(String)})
+        AND evaluated_ns > start_ns AND evaluated_ns <= start_ns + length_ns
     GROUP BY number, task_id
     HAVING lowest <= any(threshold)
 ),
@@ -159,7 +161,7 @@ FROM
         toInt256(round((theirs.total_cost + theirs.fired * ours.mean_cost) / theirs.runs)) AS their_cost,
         toInt256(round((theirs.total_cost + theirs.all_failed * ours.mean_cost) / theirs.runs)) AS oracle_cost,
         theirs.timed = theirs.runs AND ours.timed > 0 AND ours.mean_ns > 0 AS is_timed,
-        if(is_timed, toInt64(round(log((theirs.total_ns + theirs.fired * ours.mean_ns) / theirs.runs / ours.mean_ns) * 1e6)), 0) AS log_ratio
+        if(is_timed, toInt64(round(log(greatest(theirs.total_ns + theirs.fired * ours.mean_ns, 1) / theirs.runs / greatest(ours.mean_ns, 1)) * 1e6)), 0) AS log_ratio
     FROM theirs
     INNER JOIN policies ON policies.number = theirs.number
     INNER JOIN ours

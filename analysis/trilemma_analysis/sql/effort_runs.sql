@@ -77,8 +77,8 @@ SELECT
     toFloat64(sum(priced * priced)) AS cost_yy,
     toFloat64(sum(total_cost * priced)) AS cost_xy,
     countIf(mean_ns > 0) AS latency_n,
-    sum(if(mean_ns > 0, toInt64(round(log(mean_ns / 1e9) * 1e6)), 0)) / 1e6 AS latency_sum,
-    sum(if(mean_ns > 0, toInt128(round(log(mean_ns / 1e9) * 1e6)) * toInt128(round(log(mean_ns / 1e9) * 1e6)), 0)) / 1e12 AS latency_squares
+    sum(if(mean_ns > 0, toInt64(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)), 0)) / 1e6 AS latency_sum,
+    sum(if(mean_ns > 0, toInt128(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)) * toInt128(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)), 0)) / 1e12 AS latency_squares
 FROM trials
 GROUP BY task_name, combination, level
 UNION ALL
@@ -116,7 +116,7 @@ FROM
         theirs.mean_cost AS their_cost,
         ours.mean_cost AS our_cost,
         theirs.mean_ns > 0 AND ours.mean_ns > 0 AS is_timed,
-        if(is_timed, toInt64(round(log(theirs.mean_ns / ours.mean_ns) * 1e6)), 0) AS log_ratio
+        if(is_timed, toInt64(round(log(greatest(theirs.mean_ns, 1) / greatest(ours.mean_ns, 1)) * 1e6)), 0) AS log_ratio
     FROM trials AS theirs
     INNER JOIN trials AS ours
         ON ours.task_name = theirs.task_name AND ours.combination = theirs.combination AND ours.unit = theirs.unit

@@ -41,7 +41,7 @@ FROM
         count(runs.cost) AS priced,
         toInt256(if(priced = 0, 0, round(sum(toInt256(round(ifNull(runs.cost, 0) * 1e12))) / priced))) AS mean_cost,
         count(runs.duration_s) AS timed,
-        if(timed = 0, 0, toInt64(round(log(sum(toInt64(round(ifNull(runs.duration_s, 0) * 1e9))) / timed / 1e9) * 1e6))) AS log_e6
+        if(timed = 0, 0, toInt64(round(log(greatest(sum(toInt64(round(ifNull(runs.duration_s, 0) * 1e9))) / greatest(timed, 1), 1) / 1e9) * 1e6))) AS log_e6
     FROM
     (
         SELECT

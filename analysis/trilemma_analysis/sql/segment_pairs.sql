@@ -35,7 +35,7 @@ trials AS
         FROM task_terms
         WHERE has({pair_tasks:Array(String)}, task_name) AND segment != ''
     ) AS terms ON terms.task_id = runs.task_id
-    WHERE has({pair_tasks:Array(String)}, runs.task_name)
+    WHERE (runs.task_name, combination) IN (SELECT task_name, arrayJoin([baseline, candidate]) FROM comparisons)
         AND (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, runs.task_name))
         AND ({service:String} = '' OR service_name = {service:String})
         AND runs.started_at >= {since:DateTime64(6, 'UTC')} AND runs.started_at < {until:DateTime64(6, 'UTC')}
@@ -95,7 +95,7 @@ FROM
         theirs.mean_cost AS their_cost,
         ours.mean_cost AS our_cost,
         theirs.mean_ns > 0 AND ours.mean_ns > 0 AS is_timed,
-        if(is_timed, toInt64(round(log(theirs.mean_ns / ours.mean_ns) * 1e6)), 0) AS log_ratio
+        if(is_timed, toInt64(round(log(greatest(theirs.mean_ns, 1) / greatest(ours.mean_ns, 1)) * 1e6)), 0) AS log_ratio
     FROM trials AS theirs
     INNER JOIN comparisons ON comparisons.task_name = theirs.task_name AND comparisons.candidate = theirs.combination
     INNER JOIN trials AS ours
