@@ -37,6 +37,7 @@ COPIED: Final = ("task_runs", "llm_calls")
 AROUND = timedelta(days=2)  # before and after the period: calls of its runs, and runs of its calls
 LEFT_BEHIND_S = 86_400  # a snapshot older than this was left behind by a report that was killed
 _NAME = re.compile(r"\w+")
+_KEY = re.compile(r"\battributes\['([\w.]+)'\]")
 _WITHIN = """
 WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
     AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}"""
@@ -98,7 +99,7 @@ def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequenc
     for name in sorted((_list_relations(store) & words) - {*COPIED, "tasks"}):
         store.command(f"CREATE VIEW {database}.{name} AS SELECT * FROM {store.database}.{name}")  # noqa: S608
     for view in COPIED:
-        columns = ", ".join(name for name in _list_columns(store, view) if name in words)
+        columns = ", ".join(_narrow(name, questions) for name in _list_columns(store, view) if name in words)
         store.command(
             f"CREATE TABLE {database}.{view} ENGINE = MergeTree ORDER BY tuple() AS "  # noqa: S608 - our own names
             f"SELECT {columns} FROM {store.database}.{view} {_WITHIN}",
@@ -107,6 +108,14 @@ def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequenc
             until=scope.until + AROUND,
         )
     store.command(f"CREATE VIEW {database}.tasks AS SELECT * FROM {database}.task_runs")  # noqa: S608
+
+
+def _narrow(column: str, questions: Sequence[str]) -> str:
+    """Return what is copied of a column: all of it, but of the attributes only those that the questions name."""
+    if column != "attributes":
+        return column
+    keys = sorted({key for name in questions for key in _KEY.findall(load_question(name).sql)})
+    return f"mapFilter((key, text) -> has({keys}, key), attributes) AS attributes" if keys else column
 
 
 def _is_cluster(store: Store) -> bool:

@@ -30,12 +30,17 @@ beginnings AS
 (
     SELECT
         task_name, provider, request_model, bucket, span_id, start_ns, end_ns, input, read, written, level, prefix
-    FROM calls
-    ARRAY JOIN
-        JSONExtract(attributes['trilemma.request.prefix_hashes'], 'Array(String)') AS prefix,
-        arrayEnumerate(JSONExtract(attributes['trilemma.request.prefix_hashes'], 'Array(String)')) AS level
-    WHERE attributes['trilemma.request.prefix_hashes'] != '' AND input >= {least_tokens:UInt64}
-        AND level <= length({prefix_tokens:Array(UInt64)})
+    FROM
+    (
+        SELECT
+            *,
+            arrayMap(hash -> cityHash64(hash), JSONExtract(attributes['trilemma.request.prefix_hashes'], 'Array(String)'))
+                AS prefixes
+        FROM calls
+        WHERE attributes['trilemma.request.prefix_hashes'] != '' AND input >= {least_tokens:UInt64}
+    )
+    ARRAY JOIN prefixes AS prefix, arrayEnumerate(prefixes) AS level
+    WHERE level <= length({prefix_tokens:Array(UInt64)})
 ),
 -- The call just before may still be under way where there are many at once: the sixteenth before is asked too.
 repeats AS
@@ -54,7 +59,7 @@ repeats AS
             lagInFrame(start_ns, 16) OVER same AS far_start,
             lagInFrame(end_ns, 16) OVER same AS far_end
         FROM beginnings
-        WINDOW same AS (PARTITION BY provider, request_model, prefix ORDER BY start_ns, span_id
+        WINDOW same AS (PARTITION BY prefix, provider, request_model ORDER BY start_ns, span_id
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     )
 )

@@ -28,7 +28,10 @@ lost AS
         FROM calls
         WHERE task_id IN
         (
-            SELECT task_id FROM task_runs WHERE error_count > 0 AND outcome = 'failure' AND length(models) = 1
+            SELECT task_id
+            FROM task_runs
+            WHERE error_count > 0 AND outcome = 'failure' AND length(models) = 1
+                AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
         )
         GROUP BY task_id
     )

@@ -17,15 +17,24 @@ WITH signed AS
             AS call_flags
         FROM call_signs
         WHERE task_id != '' AND (is_truncated OR is_refused OR is_filtered OR is_blocked OR is_invalid)
+            AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')} + INTERVAL 1 DAY
         UNION ALL
         -- The order of a run's calls is looked at only where it can show something: enough calls, or several that ask for JSON.
         SELECT task_id, [0, 0, toUInt8(tool_loop_length >= {loop_length:UInt64}), toUInt8(format_retry_count > 0)] AS call_flags
         FROM task_signs
         WHERE task_id IN
         (
-            SELECT task_id FROM task_runs WHERE call_count >= {loop_length:UInt64}
+            SELECT task_id
+            FROM task_runs
+            WHERE call_count >= {loop_length:UInt64}
+                AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
             UNION ALL
-            SELECT task_id FROM llm_calls WHERE output_type = 'json' AND task_id != '' GROUP BY task_id HAVING count() > 1
+            SELECT task_id
+            FROM llm_calls
+            WHERE output_type = 'json' AND task_id != ''
+                AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')} + INTERVAL 1 DAY
+            GROUP BY task_id
+            HAVING count() > 1
         )
             AND (tool_loop_length >= {loop_length:UInt64} OR format_retry_count > 0)
     )
