@@ -74,7 +74,7 @@ def find(analysis: Analysis) -> list[Finding]:
         held = won["successes"] > 0 and won["reached"] >= MOSTLY * won["successes"]
         harness = [one for one in modes if held and one.unreached >= MOSTLY * one.runs]
         found += _report_harness(analysis, task, harness)
-        found += _report_modes(analysis, task, [one for one in modes if one not in harness])
+        found += _report_modes(analysis, task, [one for one in modes if one not in harness], harness)
     return found
 
 
@@ -106,20 +106,25 @@ def _read_mode(analysis: Analysis, row: dict[str, Any], known: int, worth: float
     )
 
 
-def _report_modes(analysis: Analysis, task: str, modes: Sequence[Mode]) -> list[Finding]:
+def _report_modes(analysis: Analysis, task: str, modes: Sequence[Mode], harness: Sequence[Mode]) -> list[Finding]:
     named = [one for one in modes if one.name and one.runs >= FEW_RUNS]
     if len(named) < 2:  # one mode alone is the failure rate by another name
         return []
     much = [one for one in named if one.runs >= LEAST_RUNS and (one.rate.low or 0) >= LEAST_RATE]
     if much:
-        return [_rank(analysis, task, modes, much)]
+        return [_rank(analysis, task, (modes, harness), much)]
     open_ones = [one for one in named if (one.rate.value or 0) > LEAST_RATE]
     asked = [(one, more) for one in open_ones if (more := _count_more(analysis, one)) is not None]
     return [_report_open(analysis, task, *asked[0])] if asked else []
 
 
-def _rank(analysis: Analysis, task: str, modes: Sequence[Mode], much: Sequence[Mode]) -> Finding:
-    top, failures = much[0], sum(one.runs for one in modes)
+def _rank(
+    analysis: Analysis, task: str, failed: tuple[Sequence[Mode], Sequence[Mode]], much: Sequence[Mode]
+) -> Finding:
+    """Rank the modes of the first kind; those of the second, the harness's, are counted among the failures alone."""
+    (modes, harness), top = failed, much[0]
+    lost = sum(one.runs for one in harness)
+    failures = sum(one.runs for one in modes) + lost
     listed = list(modes[:LISTED])
     covered = sum(one.runs for one in listed) / failures
     rest = f" and {len(modes) - LISTED} more" if len(modes) > LISTED else ""
@@ -131,7 +136,7 @@ def _rank(analysis: Analysis, task: str, modes: Sequence[Mode], much: Sequence[M
         where=where[0].label if where else task,
         title=f"{task}: {say_share(top.rate.value)} of the runs fail of {_name(top)}",
         what=(
-            f"{say_count(failures)} runs failed, by what they cost: "
+            f"{say_count(failures)} runs failed{_say_lost(lost)}, by {_say_order(modes)}: "
             + "; ".join(_say_mode(one) for one in listed)
             + f"{rest}. These make up {say_share(covered)} of the failures."
             + (
@@ -157,6 +162,14 @@ def _rank(analysis: Analysis, task: str, modes: Sequence[Mode], much: Sequence[M
         change=f"Read ten runs that failed of {_name(top)}, and mend their common cause first.",
         verification=f"The share of {_name(top)} among the runs of the next weeks in this report.",
     )
+
+
+def _say_lost(lost: int) -> str:
+    return f", {say_count(lost)} of them before they reached a model; the others" if lost else ""
+
+
+def _say_order(modes: Sequence[Mode]) -> str:
+    return "what they cost" if any(one.spent or one.lost for one in modes) else "their number"
 
 
 def _say_mode(one: Mode) -> str:

@@ -149,7 +149,7 @@ def _name_change(one: Shift) -> str:
     if one.is_simpson:
         verb = "fell" if total < 0 else "rose"
         return f"success {verb} only because other {one.by} ran: at the same mix it moved the other way"
-    if mix * rate < 0 and abs(mix + rate) < abs(mix) / 2:
+    if (mix > 0 and float(one.split.rate.high) < 0) or (mix < 0 and float(one.split.rate.low) > 0):
         return f"other {one.by} hide that success of the same ones went {say_points(rate)}"
     verb = "fell" if mix < 0 else "rose"
     return f"success {verb} by {say_points(abs(mix)).lstrip('+')} because other {one.by} ran"

@@ -25,84 +25,24 @@ if TYPE_CHECKING:
     from trilemma_analysis.client import Store
     from trilemma_analysis.findings.finding import Finding
 
-N = 2000
+N = 1500
 HALF = np.arange(N) >= N // 2
 
 
-def find(store: Store) -> list[Finding]:
+def find(store: Store, **choices: Any) -> list[Finding]:
     """Return what moved the totals of all of a store."""
-    scope = find_scope(store, since="2000-01-01")
+    scope = find_scope(store, since="2000-01-01", **choices)
     assert scope is not None
     return mix_change.find(analyse(store, scope, Options()))
 
 
-def add_traffic(store: Store, rng: np.random.Generator, hard: Any, rates: Any, **columns: Any) -> None:
-    """Insert runs over thirty days: easy or hard inputs, as a segment, of these success rates."""
+def add_traffic(store: Store, task: str, rng: np.random.Generator, hard: Any, rates: Any, **columns: Any) -> None:
+    """Insert runs of a task over thirty days: easy or hard inputs, as a segment, of these success rates."""
     extra = {"trilemma.task.segment": np.where(hard, "hard", "easy"), **columns.pop("extra", {})}
     started = START_NS + np.linspace(0, 30 * 24 * HOUR_NS, N, endpoint=False).astype(np.int64)
     outcome = np.where(rng.random(N) < rates, "success", "failure")
-    add_runs(store, Runs(N, outcome=outcome, started_ns=started, extra=extra, **columns))
-
-
-def parts(one: Finding) -> dict[str, tuple[float, float, float]]:
-    """Return the ends of each effect by what it says."""
-    return {
-        effect.what.split(",")[0]: (effect.estimate.low or 0, effect.estimate.value or 0, effect.estimate.high or 0)
-        for effect in one.effects
-    }
-
-
-def test_fall_by_mix_alone_is_not_a_fall_of_rates(tmp_path: Path) -> None:
-    """Hard inputs go from a fifth to half of the traffic, rates stay: the fall is the mix's, its size inside."""
-    rng = np.random.default_rng(1)
-    hard = rng.random(N) < np.where(HALF, 0.5, 0.2)
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, hard, np.where(hard, 0.6, 0.95))
-        (one,) = find(store)
-    assert (one.verdict, one.doubts) == (Verdict.DONT, ("quality",))
-    assert "because other inputs ran" in one.title
-    found = parts(one)
-    low, _, high = found["of that by other inputs"]
-    assert low <= -0.3 * 0.35 <= high
-    low, _, high = found["of that by other rates of the same ones"]
-    assert low <= 0 <= high
-
-
-def test_mix_that_hides_a_fall_is_seen_through(tmp_path: Path) -> None:
-    """Each segment falls by ten points while easy inputs come: the total stands still, the rates' part is told."""
-    rng = np.random.default_rng(2)
-    hard = rng.random(N) < np.where(HALF, 0.2, 0.5)
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, hard, np.where(hard, 0.6, 0.95) - 0.1 * HALF)
-        (one,) = find(store)
-    assert one.verdict is Verdict.ACT
-    assert "hide" in one.title
-    low, _, high = parts(one)["of that by other rates of the same ones"]
-    assert low <= -0.1 <= high
-
-
-def test_simpson_is_named(tmp_path: Path) -> None:
-    """Each segment rises while the total falls: the title says that only the mix made it fall."""
-    rng = np.random.default_rng(3)
-    hard = rng.random(N) < np.where(HALF, 0.8, 0.2)
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, hard, np.where(hard, 0.5, 0.85) + 0.08 * HALF)
-        (one,) = find(store)
-    assert "at the same mix it moved the other way" in one.title
-
-
-def test_other_evaluators_are_told_apart(tmp_path: Path) -> None:
-    """Where a lenient source tells the outcomes of the last half, the change goes with who told, and is doubted."""
-    rng = np.random.default_rng(4)
-    lenient = rng.random(N) < np.where(HALF, 0.9, 0.1)
-    source = np.where(lenient, "judge", "human")
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, False, np.where(lenient, 0.95, 0.75), extra={"trilemma.task.outcome_source": source})
-        (one,) = find(store)
-    assert "others tell the outcomes" in one.title
-    low, _, high = parts(one)["success"]
-    assert low <= 0.8 * 0.2 <= high
-    assert one.doubts == ("quality",)
+    runs = Runs(N, task=task, outcome=outcome, started_ns=started, extra=extra, **columns)
+    add_runs(store, runs, prefix=f"{task}-")
 
 
 def priced(prices: Any, tokens: Any, model: Any = "gpt-mini") -> dict[str, Any]:
@@ -117,93 +57,161 @@ def priced(prices: Any, tokens: Any, model: Any = "gpt-mini") -> dict[str, Any]:
     return {"cost": cost, "model": model, "extra": extra}
 
 
-def test_price_rise_is_told_from_tokens(tmp_path: Path) -> None:
-    """A price that rises by half while answers stay as long is the whole change, and named with its model."""
-    rng = np.random.default_rng(5)
-    tokens = rng.integers(80, 120, N)
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, False, 0.9, **priced(np.where(HALF, 1.5e-5, 1e-5), tokens))
-        (one,) = find(store)
-    assert "most by other prices" in one.title
-    assert "gpt-mini output +50 %" in one.what
-    found = parts(one)
-    assert found["of the change"][1] == pytest.approx(0.5e-5 * 100, rel=0.03)
-
-
-def test_dearer_models_are_mix_and_longer_answers_are_drifts_business(tmp_path: Path) -> None:
-    """More runs of a dear model are mix; answers twice as long within one model are left to the drift finding."""
-    rng = np.random.default_rng(6)
-    dear = rng.random(N) < np.where(HALF, 0.6, 0.1)
-    with make_store(tmp_path / "models") as store:
-        add_traffic(
-            store, rng, False, 0.9, **priced(np.where(dear, 1e-4, 1e-5), 100, np.where(dear, "gpt-large", "gpt-mini"))
-        )
-        (one,) = find(store)
-    assert "most by other models or more calls" in one.title
-    with make_store(tmp_path / "answers") as store:
-        add_traffic(store, rng, False, 0.9, **priced(1e-5, np.where(HALF, 200, 100) + rng.integers(-9, 9, N)))
-        assert find(store) == []
-
-
-def test_contrary_segments_forbid_the_total(tmp_path: Path) -> None:
-    """A model worse in all, better on one segment and far worse on the other is not to be judged by the total."""
-    rng = np.random.default_rng(7)
-    hard, other = rng.random(N) < 0.5, rng.random(N) < 0.5
-    rates = np.where(other, np.where(hard, 0.35, 0.98), np.where(hard, 0.8, 0.88))
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, hard, rates, model=np.where(other, "new", "old"), cost=np.where(other, 0.001, 0.02))
-        (one,) = [found for found in find(store) if "segment" in found.title]
-    assert (one.verdict, one.doubts) == (Verdict.DONT, ("quality",))
-    ends = [(effect.estimate.low or 0, effect.estimate.high or 0) for effect in one.effects]
-    assert ends[0][0] <= 0.1 <= ends[0][1]
-    assert ends[1][0] <= -0.45 <= ends[1][1]
-
-
-def add_assignments(store: Store, names: list[str], probabilities: dict[str, float]) -> None:
-    """Insert one assignment of an experiment per unit."""
-    n = len(names)
+def add_assignments(store: Store, name: str, variants: list[str]) -> None:
+    """Insert one assignment of an experiment, planned half and half, per unit."""
+    n = len(variants)
     facts = [
         [
             ("trilemma.decision.kind", "variant"),
-            ("trilemma.decision.name", "shorter-prompt"),
-            ("trilemma.decision.chosen", name),
+            ("trilemma.decision.name", name),
+            ("trilemma.decision.chosen", variant),
             ("trilemma.decision.candidates", '["control","short"]'),
-            ("trilemma.decision.probability", repr(probabilities[name])),
+            ("trilemma.decision.probability", "0.5"),
             ("trilemma.decision.unit_hash", f"u{i}"),
             ("trilemma.decision.eligible", "true"),
-            ("trilemma.task.id", f"r{i}"),
-            ("trilemma.task.name", "support.refund"),
+            ("trilemma.task.id", f"{name}-{i}"),
+            ("trilemma.task.name", name),
         ]
-        for i, name in enumerate(names)
+        for i, variant in enumerate(variants)
     ]
-    store.insert_arrow(
-        "otel_traces",
-        pa.table(
-            {
-                "Timestamp": pa.array([START_NS] * n, pa.timestamp("ns", "UTC")),
-                "TraceId": [f"r{i}" for i in range(n)],
-                "SpanId": [f"v{i}" for i in range(n)],
-                "SpanKind": ["Internal"] * n,
-                "SpanName": ["variant"] * n,
-                "ServiceName": ["shop"] * n,
-                "ScopeName": ["trilemma"] * n,
-                "SpanAttributes": pa.array(facts, LABELS),
-            }
-        ),
+    columns = {
+        "Timestamp": pa.array([START_NS] * n, pa.timestamp("ns", "UTC")),
+        "TraceId": [f"{name}-{i}" for i in range(n)],
+        "SpanId": [f"v{name}-{i}" for i in range(n)],
+        "SpanKind": ["Internal"] * n,
+        "SpanName": ["variant"] * n,
+        "ServiceName": ["shop"] * n,
+        "ScopeName": ["trilemma"] * n,
+        "SpanAttributes": pa.array(facts, LABELS),
+    }
+    store.insert_arrow("otel_traces", pa.table(columns))
+
+
+def fill(store: Store) -> None:
+    """Insert one task for each cause that can move a total, and some that nothing moves."""
+    rng = np.random.default_rng(4)
+
+    def draw(before: float, after: float) -> Any:
+        return rng.random(N) < np.where(HALF, after, before)
+
+    hard = draw(0.2, 0.5)
+    add_traffic(store, "mix", rng, hard, np.where(hard, 0.6, 0.95))
+    hard = draw(0.5, 0.2)
+    add_traffic(store, "hidden", rng, hard, np.where(hard, 0.6, 0.95) - 0.1 * HALF)
+    hard = draw(0.2, 0.8)
+    add_traffic(store, "simpson", rng, hard, np.where(hard, 0.5, 0.85) + 0.1 * HALF)
+    lenient = draw(0.1, 0.9)
+    told = {"trilemma.task.outcome_source": np.where(lenient, "judge", "human")}
+    add_traffic(store, "evaluators", rng, hard=False, rates=np.where(lenient, 0.95, 0.75), extra=told)
+    tokens = rng.integers(80, 120, N)
+    add_traffic(store, "price", rng, hard=False, rates=0.9, **priced(np.where(HALF, 1.5e-5, 1e-5), tokens))
+    dear = draw(0.1, 0.6)
+    models = priced(np.where(dear, 1e-4, 1e-5), 100, np.where(dear, "gpt-large", "gpt-mini"))
+    add_traffic(store, "models", rng, hard=False, rates=0.9, **models)
+    longer = priced(1e-5, np.where(HALF, 200, 100) + rng.integers(-9, 9, N))
+    add_traffic(store, "longer", rng, hard=False, rates=0.9, **longer)
+    hard, other = draw(0.5, 0.5), draw(0.5, 0.5)
+    rates = np.where(other, np.where(hard, 0.35, 0.98), np.where(hard, 0.8, 0.85))
+    add_traffic(
+        store, "contrary", rng, hard, rates, model=np.where(other, "new", "old"), cost=np.where(other, 0.001, 0.02)
     )
+    for number in range(4):
+        hard, model = draw(0.3, 0.3), np.where(draw(0.5, 0.5), "a", "b")
+        costs = 0.01 * rng.lognormal(0, 0.8, N)
+        add_traffic(store, f"clean{number}", rng, hard, np.where(hard, 0.6, 0.95), model=model, cost=costs)
+    for name, lost in (("broken", 0.3), ("fine", 0.0)):
+        drawn = ["short" if one else "control" for one in draw(0.5, 0.5)]
+        add_assignments(store, name, [one for one in drawn if one == "control" or rng.random() >= lost])
 
 
-@pytest.mark.parametrize(("lost", "is_broken"), [(0.2, True), (0.0, False)])
-def test_sample_ratio_mismatch_is_found(tmp_path: Path, lost: float, is_broken: bool) -> None:
-    """A variant that loses a fifth of its units breaks its experiment; one that loses none does not."""
-    rng = np.random.default_rng(8)
-    drawn = [("short" if rng.random() < 0.5 else "control") for _ in range(N)]
-    names = [name for name in drawn if name == "control" or rng.random() >= lost]
-    with make_store(tmp_path) as store:
-        add_runs(store, Runs(len(names)))
-        add_assignments(store, names, {"control": 0.5, "short": 0.5})
-        found = find(store)
-    assert [one.doubts for one in found] == [("quality", "cost", "latency")] * is_broken
+@pytest.fixture(scope="module", name="found")
+def _found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finding]:
+    """Return the findings by task, of which each has one at most."""
+    with make_store(tmp_path_factory.mktemp("causes")) as store:
+        fill(store)
+        findings = find(store)
+    found = {one.task: one for one in findings}
+    assert len(found) == len(findings)
+    return found
+
+
+def parts(one: Finding) -> dict[str, tuple[float, float, float]]:
+    """Return the ends of each effect by what it says."""
+    return {
+        effect.what: (effect.estimate.low or 0, effect.estimate.value or 0, effect.estimate.high or 0)
+        for effect in one.effects
+    }
+
+
+def test_each_cause_is_found_and_nothing_else(found: dict[str, Finding]) -> None:
+    """Tasks of which something moved have a finding; those that nothing moved, or only tokens (drift), have none."""
+    assert set(found) == {"mix", "hidden", "simpson", "evaluators", "price", "models", "contrary", "broken"}
+
+
+def test_fall_by_mix_alone_is_not_a_fall_of_rates(found: dict[str, Finding]) -> None:
+    """Hard inputs go from a fifth to half of the traffic, rates stay: the fall is the mix's, its size inside."""
+    one = found["mix"]
+    assert (one.verdict, one.doubts) == (Verdict.DONT, ("quality",))
+    assert "because other inputs ran" in one.title
+    low, _, high = parts(one)["of that by other inputs"]
+    assert low <= -0.3 * 0.35 <= high
+    low, _, high = parts(one)["of that by other rates of the same ones"]
+    assert low <= 0 <= high
+
+
+def test_mix_that_hides_a_fall_is_seen_through(found: dict[str, Finding]) -> None:
+    """Each segment falls by ten points while easy inputs come: the total stands still, the rates' part is told."""
+    one = found["hidden"]
+    assert one.verdict is Verdict.ACT
+    assert "hide" in one.title
+    low, _, high = parts(one)["of that by other rates of the same ones"]
+    assert low <= -0.1 <= high
+
+
+def test_simpson_is_named(found: dict[str, Finding]) -> None:
+    """Each segment rises while the total falls: the title says that only the mix made it fall."""
+    assert "at the same mix it moved the other way" in found["simpson"].title
+
+
+def test_other_evaluators_are_told_apart(found: dict[str, Finding]) -> None:
+    """Where a lenient source tells the outcomes of the last half, the change goes with who told, and is doubted."""
+    one = found["evaluators"]
+    assert "others tell the outcomes" in one.title
+    low, _, high = parts(one)["success, by who told the outcome"]
+    assert low <= 0.8 * 0.2 <= high
+    assert one.doubts == ("quality",)
+
+
+def test_price_rise_is_told_from_tokens(found: dict[str, Finding]) -> None:
+    """A price that rises by half while answers stay as long is the whole change, and named with its model."""
+    one = found["price"]
+    assert "most by other prices" in one.title
+    assert "gpt-mini output +50 %" in one.what
+    assert parts(one)["of the change, by other prices"][1] == pytest.approx(0.5e-5 * 100, rel=0.03)
+    low, _, high = parts(one)["cost per run, last half to first"]
+    assert low <= 1.5 <= high
+
+
+def test_dearer_models_are_mix(found: dict[str, Finding]) -> None:
+    """More runs of a dear model are other models, and no other prices."""
+    one = found["models"]
+    assert "most by other models or more calls" in one.title
+    assert parts(one)["of the change, by other prices"][1] == pytest.approx(0, abs=1e-9)
+
+
+def test_contrary_segments_forbid_the_total(found: dict[str, Finding]) -> None:
+    """A model worse in all, better on one segment and far worse on the other is not to be judged by the total."""
+    one = found["contrary"]
+    assert (one.verdict, one.doubts) == (Verdict.DONT, ("quality",))
+    ends = [(effect.estimate.low or 0, effect.estimate.high or 0) for effect in one.effects]
+    assert ends[0][0] <= 0.13 <= ends[0][1]
+    assert ends[1][0] <= -0.45 <= ends[1][1]
+
+
+def test_sample_ratio_mismatch_doubts_everything(found: dict[str, Finding]) -> None:
+    """A variant that loses three in ten of its units breaks its experiment."""
+    assert found["broken"].where == "broken"
+    assert found["broken"].doubts == ("quality", "cost", "latency")
 
 
 def test_few_runs_leave_the_mix_open(tmp_path: Path) -> None:
@@ -218,17 +226,6 @@ def test_few_runs_leave_the_mix_open(tmp_path: Path) -> None:
     assert one.verdict is Verdict.NOT_ENOUGH_DATA
     assert one.needed is not None
     assert one.needed.n > 0
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_nothing_moved(tmp_path: Path, seed: int) -> None:
-    """Two models, two segments, one cost and one rate throughout give no finding."""
-    rng = np.random.default_rng(seed)
-    hard = rng.random(N) < 0.3
-    model = np.where(rng.random(N) < 0.5, "a", "b")
-    with make_store(tmp_path) as store:
-        add_traffic(store, rng, hard, np.where(hard, 0.6, 0.95), model=model, cost=0.01 * rng.lognormal(0, 0.8, N))
-        assert find(store) == []
 
 
 def test_intervals_of_the_parts_hold_the_truth() -> None:
@@ -266,9 +263,7 @@ def test_llmdrift_prime_is_not_what_the_total_says(shared: Path, tmp_path: Path)
     with make_store(tmp_path) as store, Rejects(None) as rejects:
         path = shared / "data" / "published" / "llmdrift" / "data.parquet"
         import_files(load_mapping("llmdrift"), [path], store, rejects)
-        scope = find_scope(store, since="2000-01-01", tasks=("llmdrift.prime",))
-        assert scope is not None
-        found = mix_change.find(analyse(store, scope, Options()))
+        found = find(store, tasks=("llmdrift.prime",))
     contrary = next(one for one in found if "segment" in one.title)
     assert "gpt-4-0613" in contrary.where
     assert [round((effect.estimate.value or 0) * 100, 1) for effect in contrary.effects] == [29.4, -95.2]
