@@ -6,7 +6,7 @@
 --     answered_s, failed_s, either_s Array(Float64): p50 and p95 within 1 %, of the answered, of the failed that have a length, and of
 --     both with the failed as 1e9 s; latencies, costs, token_counts, moments (distinct values, estimated), fine_latencies (not whole
 --     milliseconds), priced, free (cost 0 although tokens were counted) UInt64; timed UInt64; cost_e12, latency_ns Float64 (sums);
---     top_costs_e12, top_latencies_ns Array(Int64): the 200 largest; first_starts_ns: the 200 first; versions: up to 50 task versions.
+--     top_costs_e12, top_latencies_ns Array(Int64): the 500 largest; first_starts_ns: the 200 first; versions: up to 50 task versions.
 -- cost: one pass over the task runs of the period; memory grows with combinations.
 SELECT
     task_name,
@@ -35,8 +35,8 @@ SELECT
     toFloat64(sum(whole_cost)) AS cost_e12,
     toFloat64(sum(length_ns)) AS latency_ns,
     countIf(length_ns > 0) AS timed,
-    arrayMap(value -> -value, groupArraySortedIf(200)(-whole_cost, isNotNull(cost))) AS top_costs_e12,
-    arrayMap(value -> -value, groupArraySortedIf(200)(-length_ns, length_ns > 0)) AS top_latencies_ns,
+    arrayMap(value -> -value, groupArraySortedIf(500)(-whole_cost, isNotNull(cost))) AS top_costs_e12,
+    arrayMap(value -> -value, groupArraySortedIf(500)(-length_ns, length_ns > 0)) AS top_latencies_ns,
     groupArraySorted(200)(start_ns) AS first_starts_ns,
     arraySlice(arraySort(groupUniqArrayIf(task_version, task_version != '')), 1, 50) AS versions
 FROM

@@ -32,6 +32,8 @@ FREE_SHARE = 0.01
 TOP, BELOW = 0.97, 0.75
 TOP_SHARE = (1 - TOP) / (1 - BELOW)
 LEAST_TOP = 4
+# A limit cuts a tail, which a second kind of run does not have: at most twice what lies in the half below is beyond it.
+TAIL, BEYOND = 0.5, 2
 LONG_ANSWER = 50  # tokens: shorter answers (a label, a word) are often of one length
 DIFFERENT = 1.1
 FAR, FAR_SHARE = 20, 0.1  # times p95, of all the time: a log-normal length gets there once in 50,000
@@ -73,7 +75,8 @@ def is_piled_up(top: Sequence[float], total: float, n: int) -> float | None:
     copies = median_low([*Counter(top).values()])
     near = sum(count for value, count in counts.items() if value >= TOP * top[0]) // copies - 1
     below = sum(count for value, count in counts.items() if value < TOP * top[0]) // copies
-    if near < LEAST_TOP:
+    tail = sum(TAIL * top[0] <= value < TOP * top[0] for value in top) // copies
+    if near < LEAST_TOP or near > BEYOND * tail:
         return 1.0
     return float(stats.binom.sf(near - 1, near + below, TOP_SHARE))
 

@@ -20,7 +20,7 @@ __all__ = ["CLEAN", "TRAPS", "Change", "N", "add_tasks", "fill_traps"]
 Change: TypeAlias = "Callable[[np.random.Generator, str, dict[str, Any]], None]"
 N = 200
 DAY_NS = 24 * HOUR_NS
-CLEAN = ("clean.one", "clean.two")
+CLEAN = ("clean.one", "clean.two", "two_kinds")
 INPUT_PRICE, OUTPUT_PRICE = 2.5e-6, 10e-6  # of gpt-4o on the planted days
 
 # task: kind of the one finding that its data deserve
@@ -162,6 +162,12 @@ def _limited(rng: np.random.Generator, _: str, columns: dict[str, Any]) -> None:
     columns["extra"]["trilemma.cost.source"] = "price_table"
 
 
+def _two_kinds(rng: np.random.Generator, _: str, columns: dict[str, Any]) -> None:
+    """Sound: a sixth of the runs miss the provider's cache and cost four times as much, each kind within 3 %."""
+    columns["cost"] = np.where(np.arange(N) % 6 == 0, 0.0095, 0.0024) * (1 - 0.02 * rng.random(N))
+    columns["extra"]["trilemma.cost.source"] = "price_table"
+
+
 def _partly_counted(rng: np.random.Generator, _: str, columns: dict[str, Any]) -> None:
     columns["duration_s"] = rng.lognormal(4.5, 0.3, N)
     columns["extra"]["gen_ai.usage.output_tokens"] = rng.integers(30, 150, N)
@@ -243,7 +249,7 @@ def _price(columns: dict[str, Any]) -> NDArray[np.float64]:
     return np.round(tokens["gen_ai.usage.input_tokens"] * INPUT_PRICE + outputs * OUTPUT_PRICE, 12)
 
 
-_CHANGES = {name: change for name in TRAPS if (change := globals().get(f"_{name}")) is not None}
+_CHANGES = {name: change for name in (*CLEAN, *TRAPS) if (change := globals().get(f"_{name}")) is not None}
 
 
 def _add_evaluations(store: Store) -> None:
@@ -257,6 +263,6 @@ def _add_evaluations(store: Store) -> None:
         add_verdicts(store, "circular", name, "human", say(said), prefix="circular-gpt-4o-")
     marks = ["contaminated" if number < 10 else "" for number in range(N)]
     add_verdicts(store, "marked", "trilemma.doubt", "import", marks, prefix="marked-gpt-4o-")
-    for task in CLEAN:  # two checks that agree but for a few
+    for task in CLEAN[:2]:  # two checks that agree but for a few
         for name, flips in (("check.one", 0.0), ("check.two", 0.02)):
             add_verdicts(store, task, name, "system", say(truth ^ (rng.random(N) < flips)), prefix=f"{task}-gpt-4o-")
