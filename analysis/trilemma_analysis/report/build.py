@@ -11,9 +11,13 @@ from trilemma_analysis.analysis import Analysis, analyse
 from trilemma_analysis.findings import find_all, list_finders
 from trilemma_analysis.frontier import place_on_frontier
 from trilemma_analysis.integrity import check_store, check_task
+from trilemma_analysis.loop.calibrating import calibrate
+from trilemma_analysis.loop.certifying import check
+from trilemma_analysis.loop.ledger import read_certificates, read_measurements, read_predictions
 from trilemma_analysis.options import read_options
 from trilemma_analysis.questions import load_question
-from trilemma_analysis.report.model import Combination, Gate, Integrity, Period, Report, TaskReport
+from trilemma_analysis.report.changes import CHANGE_QUESTIONS, find_changes
+from trilemma_analysis.report.model import Advice, Combination, Gate, Integrity, Period, Report, TaskReport
 from trilemma_analysis.scope import Scope, find_scope
 from trilemma_analysis.snapshot import take_snapshot
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.findings import Finding
     from trilemma_analysis.frontier import FrontierPlace
     from trilemma_analysis.gates import Baseline, GateResult
+    from trilemma_analysis.loop.model import Measurement, Prediction
     from trilemma_analysis.measures import Measures
     from trilemma_analysis.options import Options
 
@@ -39,6 +44,10 @@ QUESTIONS = (
     "pair_amounts",
     "frontier_bootstrap",
     "integrity",
+    *CHANGE_QUESTIONS,
+    "ledger_predictions",
+    "ledger_measurements",
+    "ledger_certificates",
 )
 
 
@@ -79,14 +88,42 @@ def build_report(
 def _build(store: Store, scope: Scope, options: Options) -> Report:
     analysis = analyse(store, scope, options)
     places = place_on_frontier(store, scope, analysis.measures, confidence=options.confidence, seed=options.seed)
+    findings = find_all(analysis)
     return _write(
         options,
         scope.service,
         scope,
         measures=analysis.measures,
         tasks=[_write_task(analysis, name, places) for name in sorted({one.task for one in analysis.measures})],
-        findings=find_all(analysis),
+        findings=findings,
         integrity=_check_store(store, scope),
+        following=_follow(analysis, findings),
+    )
+
+
+def _follow(analysis: Analysis, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what changed, what our last advice did, and how the certificates stand at the end of the period."""
+    store, scope = analysis.store, analysis.scope
+    made = read_measurements(store, scope.tasks)
+    certificates = [check(store, one, scope.until) for one in read_certificates(store, scope.tasks)]
+    return {
+        "changes": find_changes(analysis, findings),
+        "advice": tuple(_write_advice(one, made) for one in read_predictions(store, scope.tasks)),
+        "calibration": calibrate(made.values()),
+        "certificates": tuple(certificates),
+    }
+
+
+def _write_advice(one: Prediction, made: dict[str, Measurement]) -> Advice:
+    return Advice(
+        finding_id=one.finding.id,
+        task=one.finding.task,
+        title=one.finding.title,
+        adopted_at=one.adopted_at,
+        ends_at=one.ends_at,
+        note=one.note,
+        predicted=tuple(each for each in one.finding.effects if not each.is_level),
+        measurement=made.get(one.finding.id),
     )
 
 
@@ -104,6 +141,7 @@ def _write(
     tasks: Sequence[TaskReport] = (),
     findings: Sequence[Finding] = (),
     integrity: Sequence[Integrity] = (),
+    following: dict[str, Any] | None = None,
 ) -> Report:
     return Report(
         trilemma_version=VERSION,
@@ -113,6 +151,7 @@ def _write(
         tasks=tuple(tasks),
         findings=tuple(findings),
         integrity=tuple(integrity),
+        **(following or {}),
         questions={name: load_question(name).sql for name in _list_questions()},
         parameters={name: str(value) for name, value in scope.parameters.items()} if scope else {},
     )

@@ -9,6 +9,12 @@ from markupsafe import Markup
 
 from trilemma_analysis.questions import load_question
 from trilemma_analysis.report.charts import CSS, draw_gate, draw_latency, draw_tradeoff, to_svg
+from trilemma_analysis.report.following import (
+    describe_followed,
+    tabulate_advice,
+    tabulate_certificates,
+    tabulate_changes,
+)
 from trilemma_analysis.report.tables import (
     describe_effect,
     describe_needed,
@@ -49,6 +55,10 @@ def render_html(report: Report) -> str:
         summary=summarise(report),
         charts={task.name: _draw(task) for task in report.tasks},
         combinations={task.name: tabulate_combinations(task) for task in report.tasks},
+        changes=tabulate_changes(report),
+        advice=tabulate_advice(report),
+        followed=describe_followed(report),
+        certificates=tabulate_certificates(report),
         gates={task.name: tabulate_gate(task) for task in report.tasks},
         questions={name: load_question(name) for name in report.questions},
     )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trilemma_analysis.report.following import (
+    describe_followed,
+    tabulate_advice,
+    tabulate_certificates,
+    tabulate_changes,
+)
 from trilemma_analysis.report.tables import (
     describe_effect,
     describe_needed,
@@ -36,10 +42,19 @@ def render_markdown(report: Report) -> str:
     if report.period is None:
         blocks.append("The store holds no runs yet.")
     else:
+        blocks += _section("What changed against the period before", tabulate_changes(report))
         blocks += ["## Findings", _escape(summarise(report)), *(_finding(one) for one in report.findings)]
+        blocks += _section("What our last advice did", tabulate_advice(report), describe_followed(report))
+        blocks += _section("Trust certificates", tabulate_certificates(report))
         blocks += [block for task in report.tasks for block in _task(task)]
         blocks += ["## SQL behind the numbers", *_questions(report)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _section(title: str, table: Table | None, closing: str = "") -> list[str]:
+    if table is None:
+        return []
+    return [f"## {title}", _table(table), *([_escape(closing)] if closing else [])]
 
 
 def _finding(finding: Finding) -> str:

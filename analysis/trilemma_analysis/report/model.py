@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from trilemma_analysis.estimate import Estimate, Figure, Frozen
-from trilemma_analysis.findings.finding import Finding
+from trilemma_analysis.findings.finding import Effect, Finding
+from trilemma_analysis.loop.model import Calibration, CertificateState, Measurement
 from trilemma_analysis.options import Options
 
-__all__ = ["SCHEMA", "Combination", "Gate", "Integrity", "Period", "Report", "TaskReport"]
+__all__ = [
+    "SCHEMA",
+    "Advice",
+    "Combination",
+    "Gate",
+    "Integrity",
+    "Period",
+    "Report",
+    "Shift",
+    "TaskChange",
+    "TaskReport",
+]
 
 SCHEMA = "trilemma.report/1"
 
@@ -112,6 +124,48 @@ class TaskReport(Frozen):
     integrity: tuple[Integrity, ...]
 
 
+class Shift(Frozen):
+    """One figure of a task, in the period before and now."""
+
+    before: Estimate | None
+    now: Estimate | None
+    change: Estimate | None = None
+    """Difference of success rates, or ratio, of now to before."""
+    mix: Estimate | None = None
+    """Part of a change of success that comes from other shares of the combinations; None with one combination."""
+    within: Estimate | None = None
+    """Part that comes from other rates of the same combinations."""
+
+
+class TaskChange(Frozen):
+    """What changed in a task against the period before, of equal length."""
+
+    task: str
+    runs_before: int
+    runs: int
+    success: Shift
+    cost_per_run: Shift
+    latency_p50: Shift
+    why: tuple[str, ...]
+    """Titles of findings that explain it: a drift, over both periods; other traffic or another judge, in this one."""
+    explained_by: tuple[str, ...]
+    """Their ids."""
+
+
+class Advice(Frozen):
+    """A finding that was adopted: what it promised, and what came of it as measured last."""
+
+    finding_id: str
+    task: str
+    title: str
+    adopted_at: datetime
+    ends_at: datetime
+    note: str
+    predicted: tuple[Effect, ...]
+    measurement: Measurement | None
+    """None until `trilemma verify` has measured it."""
+
+
 class Report(Frozen):
     """The whole report. Same rows, same options: the same bytes."""
 
@@ -124,6 +178,13 @@ class Report(Frozen):
     tasks: tuple[TaskReport, ...]
     findings: tuple[Finding, ...]
     integrity: tuple[Integrity, ...]
+    changes: tuple[TaskChange, ...] = ()
+    """Against the period before; empty where the store holds no runs of it."""
+    advice: tuple[Advice, ...] = ()
+    """What is adopted, as the ledger has it now."""
+    calibration: Calibration | None = None
+    certificates: tuple[CertificateState, ...] = ()
+    """As they stand at the end of the period."""
     questions: dict[str, str]
     """SQL by question name: what stands behind each number."""
     parameters: dict[str, str]

@@ -11,6 +11,12 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from trilemma_analysis.report.following import (
+    describe_followed,
+    tabulate_advice,
+    tabulate_certificates,
+    tabulate_changes,
+)
 from trilemma_analysis.report.tables import (
     describe_needed,
     describe_period,
@@ -68,10 +74,20 @@ def lay_out(report: Report) -> Group:
             Text("The store holds no runs yet. Trace an app with `trilemma run`, or load logs with `trilemma import`.")
         )
         return Group(*parts)
+    parts += _lay_out_section("What changed against the period before", tabulate_changes(report))
     parts += [Text(summarise(report), style="bold"), Text()]
     parts += [part for finding in report.findings for part in _lay_out_finding(finding)]
+    parts += _lay_out_section("What our last advice did", tabulate_advice(report), describe_followed(report))
+    parts += _lay_out_section("Trust certificates", tabulate_certificates(report))
     parts += [part for task in report.tasks for part in _lay_out_task(task)]
     return Group(*parts)
+
+
+def _lay_out_section(title: str, table: Table | None, closing: str = "") -> list[RenderableType]:
+    if table is None:
+        return []
+    parts: list[RenderableType] = [Text(title, style="bold"), _lay_out_table(table)]
+    return [*parts, *([Text(closing, style="dim")] if closing else []), Text()]
 
 
 def _lay_out_finding(finding: Finding) -> list[RenderableType]:
