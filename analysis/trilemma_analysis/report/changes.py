@@ -29,7 +29,7 @@ __all__ = ["CHANGE_QUESTIONS", "find_changes"]
 
 CHANGE_QUESTIONS = ("period_totals", "period_latencies", "period_mix")
 # Findings that say why a figure moved: something drifted, other traffic came, or the judge changed.
-WHY = ("drift", "mix_change", "judge_drift", "evaluator_change")
+WHY = ("drift", "mix_change", "judge_drift", "evaluator_changes")
 
 _Row = dict[str, Any]
 
