@@ -179,7 +179,10 @@ def _report_missed(analysis: Analysis, task: str, one: Usage, share: Estimate) -
             "and what changes last, send a cache key or mark the end of the common part, as the provider asks for it."
         ),
         verification="Compare cache_read_tokens with input_tokens, and the cost per run, before and after.",
-        action=Action(kind="cache", settings={"cache_kind": "prefix", "model": one.model, "ttl_s": float(LIFETIME_S)}),
+        action=Action(
+            kind="cache",
+            settings={"cache_kind": "prefix", "model": one.model, "enabled": True, "ttl_s": float(LIFETIME_S)},
+        ),
     )
 
 
@@ -205,7 +208,7 @@ def _report_unread(analysis: Analysis, task: str, one: Usage, share: Estimate) -
             "to request; a longer lifetime pays only where the next request comes within it."
         ),
         verification="Compare cost per run before and after.",
-        action=Action(kind="cache", settings={"cache_kind": "prefix", "model": one.model, "ttl_s": 0.0}),
+        action=Action(kind="cache", settings={"cache_kind": "prefix", "model": one.model, "enabled": False}),
     )
 
 

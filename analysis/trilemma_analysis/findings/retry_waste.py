@@ -122,12 +122,12 @@ def _report(analysis: Analysis, task: str, stop: Stop) -> Finding:
 
 def _list_effects(stop: Stop) -> tuple[Effect, ...]:
     row = stop.row
-    of_all = scale_estimate(stop.success, -row["reached"] / row["all_calls"])
+    saved = scale_estimate(stop.success, row["reached"] / row["all_calls"])
     effects = [
         Effect(
             side="latency", what="of the time of all calls, spent on these attempts", estimate=stop.time, is_level=True
         ),
-        Effect(side="quality", what="success rate, without these attempts", estimate=of_all),
+        Effect(side="quality", what="of all calls, answered by these attempts", estimate=saved, is_level=True),
     ]
     if row["cost"]:
         what = "of the cost of all calls, spent on these attempts"

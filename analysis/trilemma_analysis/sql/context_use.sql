@@ -42,7 +42,8 @@ FROM
     (
         SELECT
             task_name, source, if(task_id = '', trace_id, task_id) AS run, mark, toUInt64(ifNull(tokens, 0)) AS known_tokens,
-            if(fingerprint = '', 1, row_number() OVER (PARTITION BY trace_id, span_id, fingerprint ORDER BY block_id)) AS place
+            if(fingerprint = '', 1, row_number() OVER (
+                PARTITION BY trace_id, span_id, fingerprint ORDER BY block_id, source, tokens)) AS place
         FROM context_blocks
         WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
             AND ({service:String} = '' OR service_name = {service:String})

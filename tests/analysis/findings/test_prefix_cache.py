@@ -70,7 +70,7 @@ def test_writes_that_nobody_reads_are_a_loss(tmp_path: Path) -> None:
     share = 1 - (found.effects[0].estimate.value or 0)
     assert share == pytest.approx(4000 * (WRITE - PLAIN) / (1000 * PLAIN + 4000 * WRITE + OUTPUT), rel=0.01)
     assert found.action is not None
-    assert found.action.settings["ttl_s"] == 0.0
+    assert found.action.settings["enabled"] is False
 
 
 def test_writes_that_are_read_are_none(tmp_path: Path) -> None:
