@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from trilemma_analysis.findings.cascade import Cascade
 from trilemma_analysis.findings.routed import value_policy
+from trilemma_analysis.findings.segments import split_inputs
 from trilemma_analysis.gates import GateResult
 from trilemma_analysis.stats.moments import collect_moments
 from trilemma_analysis.stats.noninferiority import GateVerdict, PairTable
@@ -16,8 +17,9 @@ from tests.analysis.findings.no_effect import MARGIN, compare_outcomes, measure_
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from trilemma_analysis.findings.segments import Split
 
-__all__ = ["make_gate", "replay_cascade", "sum_amounts"]
+__all__ = ["make_gate", "replay_cascade", "split_by_segment", "sum_amounts"]
 
 
 @cache
@@ -53,3 +55,23 @@ def replay_cascade(
     }  # fmt: skip
     pairs = PairTable(values.astype(float), counts.astype(float), single=True)
     return Cascade(make_gate(), evaluator, 0.5, value_policy(pairs, row, MARGIN, 0.95), pairs, row)
+
+
+def split_by_segment(
+    cell: NDArray[np.int64],
+    dear: tuple[NDArray[np.bool_], NDArray[np.float64]],
+    cheap: list[tuple[NDArray[np.bool_], NDArray[np.float64]]],
+) -> Split | None:
+    """Return the split of inputs as SQL would: a cell is twice the segment plus the half; outcomes and costs follow."""
+    rows: list[dict[str, Any]] = []
+    for number, (won, cost) in enumerate(cheap):
+        for one in np.unique(cell):
+            where = cell == one
+            difference = (won[where].astype(int) - dear[0][where]) * 10_000
+            values, counts = np.unique(difference, return_counts=True)
+            rows.append({
+                "feature": "segment", "segment": f"s{one // 2}", "candidate": f"c{number}", "half": int(one % 2),
+                "inputs": int(where.sum()), "most_trials": 1, "differences": values.tolist(), "counts": counts.tolist(),
+                **sum_amounts(dear[1][where], cost[where]),
+            })  # fmt: skip
+    return split_inputs(rows, MARGIN, 0.95)

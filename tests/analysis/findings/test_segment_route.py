@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from trilemma_analysis.analysis import analyse
 from trilemma_analysis.findings.segment_route import find
-from trilemma_analysis.findings.segments import split_inputs
 from trilemma_analysis.options import Options
 from trilemma_analysis.scope import find_scope
 
 from tests.analysis.findings.no_effect import ALPHA, MARGIN
-from tests.analysis.findings.policies import sum_amounts
+from tests.analysis.findings.policies import split_by_segment
 from tests.analysis.planted import HOUR_NS, START_NS, Runs, add_runs, make_store
 
 if TYPE_CHECKING:
@@ -95,19 +94,14 @@ def draw(rng: np.random.Generator, n: int, losses: NDArray[np.float64], candidat
     segment, hard = rng.integers(0, losses.size, n), rng.random(n)
     half, dear = rng.integers(0, 2, n), hard < 0.9
     ours = DEAR * rng.lognormal(0, 0.5, n)
-    rows: list[dict[str, Any]] = []
-    for number in range(candidates):
-        cheap = (hard < 0.9) & (rng.random(n) > losses[segment] / 0.9)
-        theirs = (CHEAP + number * 1e-4) * rng.lognormal(0, 0.5, n)
-        for cell in np.unique(2 * segment + half):
-            where = 2 * segment + half == cell
-            values, counts = np.unique((cheap[where].astype(int) - dear[where]) * 10_000, return_counts=True)
-            rows.append({
-                "feature": "segment", "segment": f"s{cell // 2}", "candidate": f"c{number}", "half": int(cell % 2),
-                "inputs": int(where.sum()), "most_trials": 1, "differences": values.tolist(), "counts": counts.tolist(),
-                **sum_amounts(ours[where], theirs[where]),
-            })  # fmt: skip
-    return split_inputs(rows, MARGIN, 0.95)
+    cheap = [
+        (
+            (hard < 0.9) & (rng.random(n) > losses[segment] / 0.9),
+            (CHEAP + number * 1e-4) * rng.lognormal(0, 0.5, n),
+        )
+        for number in range(candidates)
+    ]
+    return split_by_segment(2 * segment + half, (dear, ours), cheap)
 
 
 def try_routes(n: int, losses: NDArray[np.float64]) -> NDArray[np.float64]:
