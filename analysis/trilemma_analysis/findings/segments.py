@@ -34,6 +34,8 @@ _COST, _LATENCY = ("n", "x", "y", "xx", "yy", "xy"), ("n", "sum", "squares")
 class Policy:
     """A candidate per segment, as one half chose it; on that half, and on the other, which did not."""
 
+    half: int
+    """Which one chose it."""
     routes: dict[str, str]
     in_sample: Routed
     held_out: Routed
@@ -60,8 +62,8 @@ class Split:
             if routes and (kept or len(set(routes.values())) > 1):
                 held_out = self._value(routes, (1 - half,))
                 p_value = min(1.0, WAYS * held_out.test.p_noninferior)
-                found.append(Policy(routes, self._value(routes, (half,)), held_out, p_value))
-        return tuple(sorted(found, key=lambda one: one.p_value))
+                found.append(Policy(half, routes, self._value(routes, (half,)), held_out, p_value))
+        return tuple(sorted(found, key=lambda one: (one.p_value, one.half)))
 
     @cached_property
     def in_sample(self) -> Routed:
@@ -95,13 +97,17 @@ class Split:
         return {f"{size}_tokens_at_most": float(tokens) for size, tokens in most.items()}
 
     def find_safe(self, alpha: float, plain_ratio: float) -> Policy | None:
-        """Return the safe route that saves most, by the inputs that chose it, and more than the best safe plain one."""
+        """Return the safe route that saves most, and more than the best safe plain one.
+
+        Compared on all inputs: a half in which what is routed happens to be frequent would choose, and the other, in
+        which it is rare, would say what it saves.
+        """
         able = [
             one
             for one in self._list_useful(plain_ratio)
             if one.p_value <= alpha and can_show(one.held_out.test.n, self.margin, alpha / WAYS)
         ]
-        return min(able, key=lambda one: one.in_sample.cost, default=None)
+        return min(able, key=lambda one: (self._value(one.routes, (0, 1)).cost, one.half), default=None)
 
     def find_near(self, plain_ratio: float) -> Policy | None:
         """Return the surest route that would be worth it if it were safe."""
