@@ -20,7 +20,6 @@ from trilemma_analysis.report.tables import Cell, Row, Table
 __all__ = ["Choice", "list_choices", "read_days", "show_finding", "show_notes", "show_table"]
 
 _DEFAULT_DAYS = 30
-_FAR = datetime(2200, 1, 1, tzinfo=UTC)
 _STYLE = """<style>
 .tri { font-variant-numeric: tabular-nums; font-size: .86rem; border-collapse: collapse; width: 100%; }
 .tri th { text-align: left; font-weight: 600; padding: .3rem .6rem; border-bottom: 2px solid rgba(128, 128, 128, .45); }
@@ -59,10 +58,10 @@ class Choice(NamedTuple):
 
 def list_choices(store: Store) -> list[Choice]:
     """Return the tasks of a store, the one with the most runs first."""
-    choices = []
-    for row in store.ask("task_names").to_pylist():
-        period = store.ask("period", tasks=[row["task_name"]], service="", until=_FAR).to_pylist()[0]
-        choices.append(Choice(row["task_name"], row["runs"], period["first_at"].date(), period["last_at"].date()))
+    choices = [
+        Choice(row["task_name"], row["runs"], row["first_at"].date(), row["last_at"].date())
+        for row in store.ask("task_names").to_pylist()
+    ]
     return sorted(choices, key=lambda choice: (-choice.runs, choice.task))
 
 

@@ -1,4 +1,4 @@
-"""Own ``trilemma notebook``: open a shipped notebook on a store in the browser, or write it as HTML."""
+"""Own ``trilemma notebook``: open a shipped notebook on a store in the browser, or write it as HTML or ipynb."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confidence", metavar="SHARE", type=float, help="the confidence to begin with")
     parser.add_argument("--since", metavar="DAY", help="first day of the period to begin with")
     parser.add_argument("--until", metavar="DAY", help="last day of the period to begin with")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="run without a browser and write the result here")
+    export = parser.add_mutually_exclusive_group()
+    export.add_argument("--html", metavar="FILE", type=Path, help="run without a browser and write the result here")
+    export.add_argument("--ipynb", metavar="FILE", type=Path, help="the same as a Jupyter notebook, with its outputs")
     parser.add_argument("--edit", action="store_true", help="open it in the editor, to change a copy of it")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="port to serve on (default: a free one)")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         passed += [f"--{name}", str(value)] if value is not None else []
     command = [sys.executable, "-m", "marimo", *_choose_mode(args, notebook), "--", *passed]
-    if not args.html:
+    if not (args.html or args.ipynb):
         sys.stdout.flush()
         os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and notebook
     return subprocess.run(command, check=False).returncode  # noqa: S603 - as above
@@ -76,6 +78,8 @@ def find_notebook(name: str) -> Path:
 def _choose_mode(args: argparse.Namespace, notebook: Path) -> list[str]:
     if args.html:
         return ["export", "html", str(notebook), "--no-include-code", "--force", "--output", str(args.html)]
+    if args.ipynb:
+        return ["export", "ipynb", str(notebook), "--include-outputs", "--force", "--output", str(args.ipynb)]
     server = ["--host", args.host, *(["--port", str(args.port)] if args.port else [])]
     server += ["--headless"] if args.no_browser else []
     return ["edit" if args.edit else "run", str(notebook), *server]

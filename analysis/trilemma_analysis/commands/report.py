@@ -27,6 +27,7 @@ __all__ = ["configure", "run"]
 HTML_FILE = "trilemma-report.html"
 LAYOUTS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"}
 FILE_WIDTH = 140  # columns of a terminal report that goes to a file or a pipe
+WITH_PICTURES = frozenset({"html", "json"})
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,17 +50,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the report and hand it out."""
-    with connect(args.store) as store:
-        report = build_report(store, **read_choices(args), seed=args.seed)
     asked = "json" if args.json else args.format
     outputs = args.output or ([Path(HTML_FILE)] if asked == "html" else [])
+    layouts = [asked or LAYOUTS.get(output.suffix.lower(), "terminal") for output in outputs] or [asked or "terminal"]
+    pictures = not WITH_PICTURES.isdisjoint(layouts)
+    with connect(args.store) as store:
+        report = build_report(store, **read_choices(args), seed=args.seed, pictures=pictures)
     if not outputs and asked in {None, "terminal"} and sys.stdout.isatty():
         Console(width=max(100, shutil.get_terminal_size().columns)).print(lay_out(report))
         return 0
     if not outputs:
-        sys.stdout.write(_render(report, asked or "terminal"))
-    for output in outputs:
-        _write(output, _render(report, asked or LAYOUTS.get(output.suffix.lower(), "terminal")))
+        sys.stdout.write(_render(report, layouts[0]))
+    for output, layout in zip(outputs, layouts, strict=False):
+        _write(output, _render(report, layout))
         sys.stderr.write(f"wrote {output}\n")
     return 0
 

@@ -17,6 +17,8 @@ from trilemma_analysis.findings import integrity
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Saving, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from trilemma_analysis.analysis import Analysis
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Needed",
     "Saving",
     "Verdict",
+    "choose_finders",
     "find_all",
     "list_finders",
 ]
@@ -37,6 +40,7 @@ _ORDER = (Verdict.ACT, Verdict.DONT, Verdict.NOT_ENOUGH_DATA)
 class Finder(Protocol):
     """What a finding's module offers."""
 
+    __name__: str
     KIND: str
     QUESTIONS: tuple[str, ...]
 
@@ -56,9 +60,20 @@ def list_finders() -> tuple[Finder, ...]:
     return tuple(cast("Finder", module) for module in map(import_module, names) if hasattr(module, "find"))
 
 
-def find_all(analysis: Analysis) -> list[Finding]:
-    """Return all findings: what doubts the data, what to act on by monthly saving, what not to do, what is open."""
-    found = _cross_refer([finding for finder in list_finders() for finding in finder.find(analysis)])
+def choose_finders(kinds: Collection[str] | None = None) -> tuple[Finder, ...]:
+    """Return the finders of some kinds, and those about the data, which may doubt what the others find; None: all."""
+    about_data = f"{integrity.__name__}."
+    return tuple(
+        one for one in list_finders() if kinds is None or one.KIND in kinds or one.__name__.startswith(about_data)
+    )
+
+
+def find_all(analysis: Analysis, kinds: Collection[str] | None = None) -> list[Finding]:
+    """Return all findings: what doubts the data, what to act on by monthly saving, what not to do, what is open.
+
+    Given kinds, only those of them, and those that doubt the data.
+    """
+    found = _cross_refer([finding for finder in choose_finders(kinds) for finding in finder.find(analysis)])
     return sorted(
         found,
         key=lambda one: (

@@ -63,9 +63,9 @@ def find(analysis: Analysis) -> list[Finding]:
     return [_report(one, labels[one.task, one.combination], width_s) for one in drifts]
 
 
-def choose_width(first_s: float, last_s: float) -> int:
-    """Return the finest round bucket width, in seconds, that cuts the time into at most 60."""
-    return next((width for width in WIDTHS_S if (last_s - first_s) / width <= MOST_BUCKETS), WIDTHS_S[-1])
+def choose_width(first_s: float, last_s: float, most: int = MOST_BUCKETS) -> int:
+    """Return the finest round bucket width, in seconds, that cuts the time into at most so many."""
+    return next((width for width in WIDTHS_S if (last_s - first_s) / width <= most), WIDTHS_S[-1])
 
 
 def find_drifts(rows: Sequence[dict[str, Any]], width_s: int, confidence: float) -> list[Drift]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from trilemma.version import VERSION
 
 from trilemma_analysis.analysis import Analysis, analyse
-from trilemma_analysis.findings import find_all, list_finders
+from trilemma_analysis.findings import choose_finders, find_all
 from trilemma_analysis.frontier import place_on_frontier
 from trilemma_analysis.integrity import check_store, check_task
 from trilemma_analysis.loop.calibrating import calibrate
 from trilemma_analysis.loop.certifying import check
 from trilemma_analysis.loop.ledger import read_certificates, read_measurements, read_predictions
 from trilemma_analysis.options import read_options
+from trilemma_analysis.pictures import choose_topics, make_pictures
 from trilemma_analysis.questions import load_question
 from trilemma_analysis.report.changes import CHANGE_QUESTIONS, find_changes
 from trilemma_analysis.report.model import Advice, Combination, Gate, Integrity, Period, Report, TaskReport
@@ -22,7 +23,7 @@ from trilemma_analysis.scope import Scope, find_scope
 from trilemma_analysis.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from trilemma_analysis.client import Store
     from trilemma_analysis.findings import Finding
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trilemma_analysis.loop.model import Measurement, Prediction
     from trilemma_analysis.measures import Measures
     from trilemma_analysis.options import Options
+    from trilemma_analysis.pictures import Picture, Topic
 
 __all__ = ["build_report"]
 
@@ -58,6 +60,8 @@ def build_report(
     service: str | None = None,
     since: str | datetime | None = None,
     until: str | datetime | None = None,
+    topic: str | None = None,
+    pictures: bool = True,
     **choices: Any,
 ) -> Report:
     """Build the report of a store; the same rows and choices give the same bytes.
@@ -68,36 +72,48 @@ def build_report(
         service: a service name; None means all.
         since: a time, or a length back from the end such as ``30d`` (the default), ``12h``, ``2w``.
         until: a time, which is excluded; None means up to and with the newest run.
+        topic: only the findings and pictures of one topic (and findings that doubt the data); None means all.
+        pictures: whether to make pictures: not for the terminal and Markdown, which do not draw.
         choices: fields of :class:`trilemma_analysis.options.Options`: ``margin`` and ``margins`` (largest loss of
             success rate that is acceptable, 0.05 is 5 points), ``confidence``, ``baselines``, ``runs_per_month``,
             ``seed``.
 
     Raises:
-        ConfigurationError: an unknown task, an impossible period or choice, or a baseline that is not there.
+        ConfigurationError: an unknown task or topic, an impossible period or choice, or a baseline that is not there.
         StoreError: the store refused.
     """
     tasks = (task,) if isinstance(task, str) else tuple(task or ())
     options = read_options(choices)
+    topics = choose_topics(topic)
+    kinds = None if topic is None else topics[0].KINDS
+    topics = topics if pictures else ()
+    questions = _list_questions(topics, kinds)
     scope = find_scope(store, tasks=tasks, service=service, since=since, until=until)
     if scope is None:
-        return _write(options, service or "", None, integrity=_check_store(store, Scope.ever(tasks, service or "")))
-    with take_snapshot(store, scope, _list_questions()) as snapshot:
-        return _build(snapshot, scope, options)
+        return _write(
+            options, service or "", None, questions, integrity=_check_store(store, Scope.ever(tasks, service or ""))
+        )
+    with take_snapshot(store, scope, questions) as snapshot:
+        return _build(snapshot, scope, options, topics=topics, kinds=kinds)
 
 
-def _build(store: Store, scope: Scope, options: Options) -> Report:
+def _build(
+    store: Store, scope: Scope, options: Options, *, topics: Sequence[Topic], kinds: Collection[str] | None
+) -> Report:
     analysis = analyse(store, scope, options)
     places = place_on_frontier(store, scope, analysis.measures, confidence=options.confidence, seed=options.seed)
-    findings = find_all(analysis)
+    findings = find_all(analysis, kinds)
     return _write(
         options,
         scope.service,
         scope,
+        _list_questions(topics, kinds),
         measures=analysis.measures,
         tasks=[_write_task(analysis, name, places) for name in sorted({one.task for one in analysis.measures})],
         findings=findings,
+        pictures=make_pictures(analysis, topics),
         integrity=_check_store(store, scope),
-        following=_follow(analysis, findings),
+        following=_follow(analysis, findings) if kinds is None else None,
     )
 
 
@@ -136,10 +152,12 @@ def _write(
     options: Options,
     service: str,
     scope: Scope | None,
+    questions: Sequence[str],
     *,
     measures: Sequence[Measures] = (),
     tasks: Sequence[TaskReport] = (),
     findings: Sequence[Finding] = (),
+    pictures: Sequence[Picture] = (),
     integrity: Sequence[Integrity] = (),
     following: dict[str, Any] | None = None,
 ) -> Report:
@@ -150,15 +168,17 @@ def _write(
         options=options,
         tasks=tuple(tasks),
         findings=tuple(findings),
+        pictures=tuple(pictures),
         integrity=tuple(integrity),
         **(following or {}),
-        questions={name: load_question(name).sql for name in _list_questions()},
+        questions={name: load_question(name).sql for name in questions},
         parameters={name: str(value) for name, value in scope.parameters.items()} if scope else {},
     )
 
 
-def _list_questions() -> list[str]:
-    return list(dict.fromkeys([*QUESTIONS, *(name for finder in list_finders() for name in finder.QUESTIONS)]))
+def _list_questions(topics: Sequence[Topic] = (), kinds: Collection[str] | None = None) -> list[str]:
+    named = [one.QUESTIONS for one in choose_finders(kinds)] + [one.QUESTIONS for one in topics]
+    return list(dict.fromkeys([*QUESTIONS, *(name for names in named for name in names)]))
 
 
 def _write_period(scope: Scope, measures: Sequence[Measures]) -> Period:

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
 from trilemma_analysis.report.placing import choose_labels, find_domains, shorten
+from trilemma_analysis.report.style import LIGHT, ROW_PX, bound, finish, write_title
 from trilemma_analysis.wording import say_count, say_money, say_ratio, say_seconds, say_share
 
 if TYPE_CHECKING:
-    from trilemma_analysis.estimate import Estimate
     from trilemma_analysis.report.model import Combination, Gate, TaskReport
+    from trilemma_analysis.report.style import Drawing, Palette
 
-Drawing: TypeAlias = "alt.LayerChart | alt.FacetChart"
-
-__all__ = ["CSS", "LIGHT", "Drawing", "Palette", "draw_gate", "draw_latency", "draw_tradeoff", "to_svg"]
+__all__ = ["draw_gate", "draw_latency", "draw_tradeoff"]
 
 SHOWN = 24  # combinations in one chart; the table has them all
-ROW_PX = 22
 HEIGHT_PX = 360
-FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif"
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours by role, after Okabe and Ito 2008; verdicts differ in shape too, for those who see hues alike."""
-
-    ink: str
-    muted: str
-    grid: str
-    baseline: str
-    safe: str
-    worse: str
-    open: str
-    other: str
-
-
-LIGHT = Palette("#1f2328", "#59636e", "#e3e6ea", "#1f2328", "#00795a", "#c2500a", "#946200", "#0a6aa6")
-# In a page the colours are CSS variables, so that one drawing serves light and dark.
-CSS = Palette(*(f"var(--{name})" for name in ("ink", "muted", "grid", "baseline", "safe", "worse", "open", "other")))
-
 VERDICTS = ("safe", "not enough data", "worse")
 ROLES = ("baseline", *VERDICTS, "not cheaper or faster")
 SHAPES = ("diamond", "circle", "triangle-up", "cross", "square")
@@ -81,12 +57,12 @@ def draw_tradeoff(task: TaskReport, palette: Palette = LIGHT, width: int = 820) 
         ),
         base.mark_text(align="left", dx=14, dy=-8, fontSize=11, color=palette.ink).encode(x=x, y=y, text="label:N"),
     ]
-    title = _title(
+    title = write_title(
         "Success against cost",
         f"{_count(shown, task)}; bars: {_level(task)} intervals; ring: on the frontier (with p50 latency)",
         palette,
     )
-    return _finish(alt.layer(*marks).properties(width=width, height=HEIGHT_PX, title=title), palette)
+    return finish(alt.layer(*marks).properties(width=width, height=HEIGHT_PX, title=title), palette)
 
 
 def draw_gate(task: TaskReport, palette: Palette = LIGHT, width: int = 480) -> Drawing | None:
@@ -98,7 +74,7 @@ def draw_gate(task: TaskReport, palette: Palette = LIGHT, width: int = 480) -> D
         {
             "name": shorten(one.candidate),
             "role": one.verdict,
-            **_ends("difference", one.difference),
+            **bound("difference", one.difference),
             "text": _say_gate(one),
         }
         for one in gates
@@ -130,12 +106,12 @@ def draw_gate(task: TaskReport, palette: Palette = LIGHT, width: int = 480) -> D
         if len(task.gates) > len(gates)
         else f"{len(gates)} candidate(s)"
     )
-    title = _title(
+    title = write_title(
         "Is the cheaper or faster one safe?",
         f"{more}; bars: {_level(task)} intervals; dashed: the margin of {task.margin * 100:g} points",
         palette,
     )
-    return _finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
+    return finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
 
 
 def draw_latency(task: TaskReport, palette: Palette = LIGHT, width: int = 640) -> Drawing | None:
@@ -144,7 +120,7 @@ def draw_latency(task: TaskReport, palette: Palette = LIGHT, width: int = 640) -
     if not shown:
         return None
     rows: list[dict[str, Any]] = [
-        {"name": shorten(one.name), "quantile": quantile, **_ends("latency", estimate)}
+        {"name": shorten(one.name), "quantile": quantile, **bound("latency", estimate)}
         for one in sorted(shown, key=lambda one: one.latency_p50.value or 0.0)
         for quantile, estimate in (("p50", one.latency_p50), ("p95", one.latency_p95))
     ]
@@ -168,19 +144,12 @@ def draw_latency(task: TaskReport, palette: Palette = LIGHT, width: int = 640) -
             ),
         ),
     ]
-    title = _title(
+    title = write_title(
         "Latency, failures included",
         f"{_count(shown, task)}; bars: {_level(task)} intervals; no bar to the right: too few runs to bound it",
         palette,
     )
-    return _finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
-
-
-def to_svg(chart: Any) -> str:
-    """Return a chart as an SVG text, the same for the same chart."""
-    import vl_convert
-
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    return finish(alt.layer(*marks).properties(width=width, height=alt.Step(ROW_PX), title=title), palette)
 
 
 def choose_shown(task: TaskReport) -> list[Combination]:
@@ -198,8 +167,8 @@ def _read_tradeoff(task: TaskReport, shown: list[Combination]) -> list[dict[str,
         {
             "name": one.name,
             "role": roles[one.name],
-            **_ends("success", one.success),
-            **_ends("cost", one.cost_per_run),
+            **bound("success", one.success),
+            **bound("cost", one.cost_per_run),
             "frontier": bool(one.on_frontier),
             "probability": one.frontier_probability,
             "n": one.success.n,
@@ -221,15 +190,6 @@ def _name_roles(task: TaskReport) -> dict[str, str]:
         one.name: "baseline" if one.is_baseline else verdicts.get(one.name, "not cheaper or faster")
         for one in task.combinations
     }
-
-
-def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    """Return value and ends; an end that is not bounded falls on the value, so that no bar is drawn to it."""
-    if estimate is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    low = estimate.value if estimate.low is None else estimate.low
-    high = estimate.value if estimate.high is None else estimate.high
-    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _say_gate(gate: Gate) -> str:
@@ -261,35 +221,3 @@ def _count(shown: list[Combination], task: TaskReport) -> str:
     if len(shown) < len(task.combinations):
         return f"{len(shown)} of {len(task.combinations)} combinations"
     return f"{len(shown)} combination(s), {say_count(task.runs)} runs"
-
-
-def _title(text: str, subtitle: str, palette: Palette) -> alt.TitleParams:
-    return alt.TitleParams(
-        text,
-        subtitle=subtitle,
-        anchor="start",
-        fontSize=15,
-        fontWeight=600,
-        color=palette.ink,
-        subtitleColor=palette.muted,
-        subtitleFontSize=11.5,
-        offset=14,
-        frame="group",
-    )
-
-
-def _finish(chart: Drawing, palette: Palette) -> Drawing:
-    text = {
-        "labelColor": palette.muted,
-        "titleColor": palette.muted,
-        "labelFontSize": 11,
-        "titleFontSize": 12,
-        "titleFontWeight": 500,
-    }
-    finished: Drawing = (
-        chart.configure(font=FONT, background="transparent", padding=6)
-        .configure_view(stroke=None)
-        .configure_axis(gridColor=palette.grid, domainColor=palette.grid, tickColor=palette.grid, **text)
-        .configure_legend(orient="bottom", labelColor=palette.ink, labelFontSize=11, symbolSize=70)
-    )
-    return finished

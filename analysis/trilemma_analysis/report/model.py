@@ -8,6 +8,7 @@ from trilemma_analysis.estimate import Estimate, Figure, Frozen
 from trilemma_analysis.findings.finding import Effect, Finding
 from trilemma_analysis.loop.model import Calibration, CertificateState, Measurement
 from trilemma_analysis.options import Options
+from trilemma_analysis.pictures.picture import Picture
 
 __all__ = [
     "SCHEMA",
@@ -185,6 +186,8 @@ class Report(Frozen):
     calibration: Calibration | None = None
     certificates: tuple[CertificateState, ...] = ()
     """As they stand at the end of the period."""
+    pictures: tuple[Picture, ...] = ()
+    """By task and topic: what notebooks and the page draw beside the combinations."""
     questions: dict[str, str]
     """SQL by question name: what stands behind each number."""
     parameters: dict[str, str]

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver.common.by import By
-from trilemma_analysis.report.html import render_html
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from selenium import webdriver
-    from trilemma_analysis.report import Report
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(name="page")
-def _page(report: Report, tmp_path: Path, browser: webdriver.Chrome) -> webdriver.Chrome:
+def _page(page_text: str, tmp_path: Path, browser: webdriver.Chrome) -> webdriver.Chrome:
     file = tmp_path / "report.html"
-    file.write_text(render_html(report), encoding="utf-8")
+    file.write_text(page_text, encoding="utf-8")
     browser.get(file.as_uri())
     return browser
 
@@ -32,11 +30,24 @@ def set_theme(page: webdriver.Chrome, theme: str) -> None:
 
 
 def test_charts_are_drawn_within_the_page(page: webdriver.Chrome) -> None:
-    """Each chart has a size, and nothing is wider than a window of 1,200 pixels."""
+    """Each chart has a size, and nothing is wider than a window of 1,200 pixels, tables included."""
     page.set_window_size(1200, 900)
+    page.execute_script("document.querySelectorAll('details.topic').forEach(one => { one.open = true })")
+    tables = page.find_elements(By.CSS_SELECTOR, ".scroll")
+    assert tables
+    assert all(one.get_property("scrollWidth") <= one.get_property("clientWidth") for one in tables)
     charts = page.find_elements(By.CSS_SELECTOR, "figure svg")
     assert charts
     assert all(chart.size["width"] > 300 and chart.size["height"] > 60 for chart in charts)
+    assert page.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_phone_scrolls_charts_and_not_the_page(page: webdriver.Chrome) -> None:
+    """On a phone a chart keeps its size and scrolls in its frame; the page itself does not scroll sideways."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    chart = page.find_element(By.CSS_SELECTOR, "figure svg")
+    assert chart.size["width"] > 600
     assert page.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
