@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from trilemma_analysis.stats.intervals import Interval
 
@@ -129,13 +129,19 @@ def value_ips(logs: Logs, confidence: float = 0.95) -> PolicyValue:
 
 
 def value_snips(logs: Logs, confidence: float = 0.95) -> PolicyValue:
-    """Return the self-normalised estimate (Swaminathan and Joachims 2015), with the delta method for the ratio."""
+    """Return the self-normalised estimate (Swaminathan and Joachims 2015), with the delta method for the ratio.
+
+    Of rewards between 0 and 1 the interval is made on the logit scale, and stays there: as close to 1 as success rates
+    are, one that reaches as far up as down misses too often. Nor is it narrower than with the variance of single trials
+    of that rate: the few runs with the largest weights may all have gone well by chance, and show no spread.
+    """
     weight = logs.weight
     total = weight.mean()
     if total <= 0:
         return PolicyValue(None, check_overlap(logs))
     mean = (weight * logs.reward).mean() / total
-    return _value(logs, mean + weight * (logs.reward - mean) / total, confidence)
+    trials = _least_variance(logs.reward, weight / total, np.full(weight.shape, mean))
+    return _value(logs, mean + weight * (logs.reward - mean) / total, confidence, least_variance=trials)
 
 
 def value_doubly_robust(logs: Logs, confidence: float = 0.95, seed: int = 0) -> PolicyValue:
@@ -143,8 +149,10 @@ def value_doubly_robust(logs: Logs, confidence: float = 0.95, seed: int = 0) -> 
 
     The model is the mean reward of an action in a context, shrunk to the action's and from there to the overall mean,
     fitted on the other four fifths of the runs. Source: Dudik, Langford, Li 2011; cross-fitting: Chernozhukov 2018.
+    The interval is made as that of value_snips.
     """
-    return _value(logs, _score(logs, seed), confidence, fitted=_count_cells(logs))
+    score, least = _score(logs, seed)
+    return _value(logs, score, confidence, fitted=_count_cells(logs), least_variance=least)
 
 
 def value_contrast(logs: Logs, confidence: float = 0.95, seed: int = 0, factor: float = 1.0) -> PolicyValue:
@@ -153,18 +161,20 @@ def value_contrast(logs: Logs, confidence: float = 0.95, seed: int = 0, factor: 
     Both are means over the same runs, so that of their scores' difference is exact about how alike they are. With the
     factor that makes it 0, its reach over the logged mean is that of the ratio of the two (delta method).
     """
-    return _value(logs, _score(logs, seed) - factor * logs.reward, confidence, fitted=_count_cells(logs))
+    return _value(logs, _score(logs, seed)[0] - factor * logs.reward, confidence, fitted=_count_cells(logs))
 
 
-def _score(logs: Logs, seed: int) -> NDArray[np.float64]:
-    """Return each run's part in the doubly robust estimate."""
+def _score(logs: Logs, seed: int) -> tuple[NDArray[np.float64], float | None]:
+    """Return each run's part in the doubly robust estimate, and the least variance that these parts have."""
     fold = np.random.default_rng(seed).permutation(logs.reward.size) % _FOLDS
     predicted = np.empty(logs.target.shape)
     for number in range(_FOLDS):
         predicted[fold == number] = _fit(logs, fold != number)[logs.context[fold == number]]
     direct = (logs.target * predicted).sum(axis=1)
     residual = logs.reward - predicted[np.arange(logs.action.size), logs.action]
-    return np.asarray(direct + logs.weight * residual)
+    trials = _least_variance(logs.reward, logs.weight, predicted[np.arange(logs.action.size), logs.action])
+    least = None if trials is None else trials + float(direct.var())
+    return np.asarray(direct + logs.weight * residual), least
 
 
 def _count_cells(logs: Logs) -> int:
@@ -183,16 +193,50 @@ def _fit(logs: Logs, used: NDArray[np.bool_], strength: float = 5.0) -> NDArray[
     return np.asarray((total + strength * of_action) / (n + strength))
 
 
-def _value(logs: Logs, score: NDArray[np.float64], confidence: float, fitted: int = 1) -> PolicyValue:
+def _value(
+    logs: Logs,
+    score: NDArray[np.float64],
+    confidence: float,
+    *,
+    fitted: int = 1,
+    least_variance: float | None = None,
+) -> PolicyValue:
     """Return the mean score with Student's t on the effective runs, less those that ``fitted`` figures took."""
     overlap = check_overlap(logs)
     if overlap.refusal:
         return PolicyValue(None, overlap)
     mean, n = float(score.mean()), score.size
     freedom = max(overlap.effective_n - fitted, 1.0)
-    error = score.std(ddof=1) / np.sqrt(n) * np.sqrt(overlap.effective_n / freedom)
+    variance = max(float(score.var(ddof=1)), least_variance or 0.0)
+    error = np.sqrt(variance / n) * np.sqrt(overlap.effective_n / freedom)
     reach = stats.t.isf((1 - confidence) / 2, freedom) * error
+    if least_variance is not None:
+        return PolicyValue(_stay_between(mean, float(reach), (1 - confidence) / 2, overlap.effective_n), overlap)
     return PolicyValue(Interval.around(mean, reach), overlap)
+
+
+def _least_variance(
+    reward: NDArray[np.float64], weight: NDArray[np.float64], rate: NDArray[np.float64]
+) -> float | None:
+    """Return the variance of weighted rewards, were they single trials of these rates; None if some are no shares."""
+    if ((reward < 0) | (reward > 1)).any():
+        return None
+    return float((weight**2 * rate * (1 - rate)).mean())
+
+
+def _stay_between(mean: float, reach: float, far: float, effective_n: float) -> Interval:
+    """Return the interval of a mean between 0 and 1, by the delta method on the logit scale.
+
+    At 0 or 1, where no spread is left to see, the other end is that of as many trials (Clopper and Pearson 1934).
+    """
+    if mean >= 1:
+        low, high = min(max(mean - reach, 0.0), far ** (1 / effective_n)), 1.0
+    elif mean <= 0:
+        low, high = 0.0, max(min(mean + reach, 1.0), 1 - far ** (1 / effective_n))
+    else:
+        shift = reach / (mean * (1 - mean))
+        low, high = (float(special.expit(special.logit(mean) + step)) for step in (-shift, shift))
+    return Interval(np.asarray(low), np.asarray(mean), np.asarray(high))
 
 
 def _count_unsupported(logs: Logs) -> float:
