@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.measures import PICO, read_moments
+from trilemma_analysis.stats.intervals import two_sided_z
 from trilemma_analysis.stats.noninferiority import GateTest, PairTable, compare_paired, compare_unpaired
 from trilemma_analysis.stats.ratios import geometric_ratio, ratio_of_sums
 
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from trilemma_analysis.measures import Measures
     from trilemma_analysis.scope import Scope
 
-__all__ = ["PAIRING_GAIN", "Comparison", "compare", "divide_estimates"]
+__all__ = ["PAIRING_GAIN", "Changes", "Comparison", "compare", "divide_estimates"]
 
 # Pairing saves this factor of the inputs (statistics.md of the project, SWE-bench Verified): with fewer shared inputs
 # than this fraction of the smaller side, the unshared ones tell more.
 PAIRING_GAIN = 3.4
+
+
+class Changes(NamedTuple):
+    """What a candidate does to each side: the difference in success rate, the ratios of cost and latency."""
+
+    difference: Estimate
+    cost_ratio: Estimate | None
+    latency_ratio: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,17 @@ class Comparison:
     difference: Estimate
     cost_ratio: Estimate | None
     latency_ratio: Estimate | None
+    at_once: Changes | None = None
+    """The three changes with intervals that hold for all comparisons of the task at once."""
+
+    @property
+    def stated(self) -> Changes:
+        """Return the changes as a finding may state them, which names this candidate because of how it came out.
+
+        The best (or worst) of many looks better (or worse) than it is: an interval of its own level would miss the
+        truth more often than it says.
+        """
+        return self.at_once or Changes(self.difference, self.cost_ratio, self.latency_ratio)
 
     @property
     def differs_in(self) -> tuple[str, ...]:
@@ -78,8 +98,11 @@ def compare(
     for row in store.ask("pair_outcomes", **scope.parameters, **wanted).to_pylist():
         outcomes[_key(row)].append(row)
     amounts = {_key(row): row for row in store.ask("pair_amounts", **scope.parameters, **wanted).to_pylist()}
+    tried = Counter(baseline.task for baseline, _ in known)
     return [
-        _compare_one(pair, margins[pair[0].task], confidence, outcomes.get(key, []), amounts.get(key))
+        _compare_one(
+            pair, margins[pair[0].task], (confidence, tried[pair[0].task]), outcomes.get(key, []), amounts.get(key)
+        )
         for pair in known
         for key in [(pair[0].task, pair[0].combination, pair[1].combination)]
     ]
@@ -88,31 +111,65 @@ def compare(
 def _compare_one(
     pair: tuple[Measures, Measures],
     margin: float,
-    confidence: float,
+    confidence_and_tried: tuple[float, int],
     outcomes: list[dict[str, Any]],
     amounts: dict[str, Any] | None,
 ) -> Comparison:
-    baseline, candidate = pair
+    (baseline, candidate), (confidence, tried) = pair, confidence_and_tried
     shared = sum(row["inputs"] for row in outcomes)
     paired = shared > 0 and shared * PAIRING_GAIN >= min(baseline.success.n, candidate.success.n)
-    if paired:
-        test = compare_paired(_read_pairs(outcomes), margin, confidence)
-        single = all(row["most_trials"] == 1 for row in outcomes)
-        method = "paired by input, Tango" if single else "paired by input, score over inputs (inputs repeat)"
+    pairs, used = (_read_pairs(outcomes), amounts) if paired else (None, None)
+    test, changes = _measure_changes(pair, margin, confidence, pairs, used)
+    at_once = None
+    if tried > 1:
+        at_once = _hold_at_once(_measure_changes(pair, margin, 1 - (1 - confidence) / tried, pairs, used)[1], tried)
+        if not paired:
+            at_once = _widen_ratios(at_once, two_sided_z(1 - (1 - confidence) / tried) / two_sided_z(confidence))
+    return Comparison(baseline, candidate, margin, paired, shared, test, *changes, at_once)
+
+
+def _measure_changes(
+    pair: tuple[Measures, Measures],
+    margin: float,
+    confidence: float,
+    pairs: PairTable | None,
+    amounts: dict[str, Any] | None,
+) -> tuple[GateTest, Changes]:
+    """Return the gate's test and the three changes, on shared inputs where `pairs` are given."""
+    if pairs is not None:
+        test = compare_paired(pairs, margin, confidence)
+        method = "paired by input, Tango" if pairs.single else "paired by input, score over inputs (inputs repeat)"
     else:
-        test = compare_unpaired(_effective(baseline), _effective(candidate), margin, confidence)
+        test = compare_unpaired(_effective(pair[0]), _effective(pair[1]), margin, confidence)
         method = "unpaired, Miettinen-Nurminen"
-    return Comparison(
-        baseline=baseline,
-        candidate=candidate,
-        margin=margin,
-        paired=paired,
-        shared_inputs=shared,
-        test=test,
-        difference=to_estimate(test.difference, test.n, "share", method),
-        cost_ratio=_compare_costs(pair, amounts if paired else None, confidence),
-        latency_ratio=_compare_latencies(pair, amounts if paired else None, confidence),
+    difference = to_estimate(test.difference, test.n, "share", method)
+    return test, Changes(
+        difference, _compare_costs(pair, amounts, confidence), _compare_latencies(pair, amounts, confidence)
     )
+
+
+def _hold_at_once(changes: Changes, tried: int) -> Changes:
+    """Say of intervals at 1 - alpha / tried that they hold for so many comparisons at once (Bonferroni)."""
+
+    def say(one: Estimate) -> Estimate:
+        return one.model_copy(update={"method": f"{one.method}; for {tried} comparisons at once"})
+
+    cost, latency = changes.cost_ratio, changes.latency_ratio
+    return Changes(
+        say(changes.difference), None if cost is None else say(cost), None if latency is None else say(latency)
+    )
+
+
+def _widen_ratios(changes: Changes, factor: float) -> Changes:
+    """Widen ratios of independent estimates, whose intervals were made before it was known how many are compared."""
+
+    def widen(one: Estimate | None) -> Estimate | None:
+        if one is None or not one.value:
+            return one
+        low, high = (None if not end else one.value * (end / one.value) ** factor for end in (one.low, one.high))
+        return one.model_copy(update={"low": low, "high": high})
+
+    return Changes(changes.difference, widen(changes.cost_ratio), widen(changes.latency_ratio))
 
 
 def _read_pairs(rows: list[dict[str, Any]]) -> PairTable:

@@ -57,14 +57,14 @@ def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
         where=made.baseline.label,
         title=f"Route {made.baseline.task} {_name_source(analysis, best)}to {made.candidate.label}{_name_gain(best)}",
         what=(
-            f"Success differs by {say_change(made.difference)} from {made.baseline.label}, "
+            f"Success differs by {say_change(made.stated.difference)} from {made.baseline.label}, "
             f"{_basis(best)}: not worse by the margin of {made.margin * 100:g} points or more "
             f"(p = {best.p_noninferior:.2g}, Holm over the task's candidates).{others}"
         ),
         verdict=Verdict.ACT,
         evidence=_cite(best, best.p_noninferior),
         effects=_list_effects(best),
-        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio),
+        saving=save_by_ratio(analysis, made.baseline, made.stated.cost_ratio),
         risk=_name_risk(best),
         change=f"Send {made.baseline.task} to {made.candidate.label} instead of {made.baseline.label}.",
         verification=(
@@ -88,7 +88,7 @@ def _report_worse(worse: list[GateResult]) -> Finding:
         title=f"Do not route {made.baseline.task} to {names}",
         what=(
             f"{len(worse)} cheaper or faster candidate(s) succeed less often than {made.baseline.label}. "
-            f"The cheapest, {made.candidate.label}: {say_change(made.difference)}, {_basis(cheapest)} "
+            f"The cheapest, {made.candidate.label}: {say_change(made.stated.difference)}, {_basis(cheapest)} "
             f"(p = {cheapest.p_worse:.2g}, adjusted for all claims of this report)."
         ),
         verdict=Verdict.DONT,
@@ -123,13 +123,13 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
         title=f"Not settled for {made.baseline.task}: {_name_some(open_)}",
         what=(
             f"{len(open_)} cheaper or faster one(s) are shown neither safe (within {made.margin * 100:g} points of "
-            f"{made.baseline.label}) nor worse. Nearest, {made.candidate.label}: {say_change(made.difference)}, "
+            f"{made.baseline.label}) nor worse. Nearest, {made.candidate.label}: {say_change(made.stated.difference)}, "
             f"{_basis(nearest)}."
         ),
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=_cite(nearest, nearest.p_noninferior),
         effects=_list_effects(nearest),
-        saving=save_by_ratio(analysis, made.baseline, made.cost_ratio) if _ratio(nearest, "cost") < 1 else None,
+        saving=save_by_ratio(analysis, made.baseline, made.stated.cost_ratio) if _ratio(nearest, "cost") < 1 else None,
         risk="Switching now would be a guess.",
         change=f"Collect data: {need}.",
         verification="Run the report again on the longer period.",
@@ -140,7 +140,7 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
 
 
 def _list_effects(result: GateResult) -> tuple[Effect, ...]:
-    made = result.comparison
+    made = result.comparison.stated
     effects = [Effect(side="quality", what="difference in success rate", estimate=made.difference)]
     if made.cost_ratio is not None:
         effects.append(Effect(side="cost", what="cost per run, candidate to baseline", estimate=made.cost_ratio))
@@ -175,8 +175,8 @@ def _name_gain(result: GateResult) -> str:
 
 
 def _name_risk(result: GateResult) -> str:
-    made = result.comparison
-    low = made.difference.low or 0.0
+    made, stated = result.comparison, result.comparison.stated
+    low = stated.difference.low or 0.0
     risks = ["Success is not lower." if low >= 0 else f"Success may be up to {say_points(-low).lstrip('+')} lower."]
     if not made.paired:
         risks.append(
@@ -186,8 +186,8 @@ def _name_risk(result: GateResult) -> str:
         risks.append("Its cost, or the baseline's, is not known: find out before you switch.")
     elif (made.cost_ratio.value or 0) > 1:
         risks.append(f"It costs more per run: {say_ratio(made.cost_ratio.value)}.")
-    if made.latency_ratio is not None and (made.latency_ratio.value or 0) > 1:
-        risks.append(f"It is slower: {say_change(made.latency_ratio)}.")
+    if stated.latency_ratio is not None and (stated.latency_ratio.value or 0) > 1:
+        risks.append(f"It is slower: {say_change(stated.latency_ratio)}.")
     return " ".join(risks)
 
 

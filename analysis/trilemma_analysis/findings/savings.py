@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 from trilemma_analysis.estimate import Estimate, scale_estimate
@@ -16,7 +17,10 @@ __all__ = ["identify", "keep_rest", "name_currency", "save_by_ratio", "save_by_s
 
 
 def save_by_ratio(analysis: Analysis, baseline: Measures, ratio: Estimate | None) -> Saving | None:
-    """Return what it saves that a run of the baseline costs ``ratio`` of what it costs; None if that is unknown."""
+    """Return what it saves that a run of the baseline costs ``ratio`` of what it costs; None if that is unknown.
+
+    What a run costs is itself an estimate: both uncertainties are in the interval.
+    """
     if ratio is None or baseline.cost_per_run is None:
         return None
     share = Estimate(
@@ -28,14 +32,12 @@ def save_by_ratio(analysis: Analysis, baseline: Measures, ratio: Estimate | None
         method=ratio.method,
     )
     per_run = baseline.cost_per_run
-    return save_by_share(share, per_run.value or 0.0, per_run.unit, analysis.monthly_runs(baseline))
+    return _save(_multiply(per_run, share), analysis.monthly_runs(baseline))
 
 
 def save_by_share(share: Estimate, cost_per_run: float, currency: str, runs_per_month: float | None) -> Saving:
     """Return what a share of a known cost per run comes to."""
-    per_1000 = scale_estimate(share, 1000 * cost_per_run, currency)
-    monthly = None if runs_per_month is None else scale_estimate(per_1000, runs_per_month / 1000)
-    return Saving(per_1000_runs=per_1000, runs_per_month=runs_per_month, per_month=monthly)
+    return _save(scale_estimate(share, cost_per_run, currency), runs_per_month)
 
 
 def save_part(analysis: Analysis, task: str, share: Estimate, total: float) -> Saving | None:
@@ -69,3 +71,34 @@ def identify(kind: str, task: str, *places: str) -> str:
     """Return a finding's id: the same for the same kind, task and place, whatever the data."""
     digest = hashlib.sha256("\x1f".join((kind, task, *places)).encode()).hexdigest()[:8]
     return f"{kind}:{task}:{digest}"
+
+
+def _save(per_run: Estimate, runs_per_month: float | None) -> Saving:
+    per_1000 = scale_estimate(per_run, 1000)
+    monthly = None if runs_per_month is None else scale_estimate(per_1000, runs_per_month / 1000)
+    return Saving(per_1000_runs=per_1000, runs_per_month=runs_per_month, per_month=monthly)
+
+
+def _multiply(amount: Estimate, share: Estimate) -> Estimate:
+    """Return an amount > 0 times a share of it, negative where more is spent, both estimated.
+
+    Source: the method of variance estimates recovery, Zou and Donner 2008, for a product to first order.
+    """
+    value = (amount.value or 0.0) * (share.value or 0.0)
+
+    def reach(amount_end: float | None, share_end: float | None) -> float | None:
+        if amount_end is None or share_end is None or amount.value is None or share.value is None:
+            return None
+        return math.hypot(share.value * (amount_end - amount.value), amount.value * (share_end - share.value))
+
+    saves = (share.value or 0.0) >= 0
+    below = reach(amount.low if saves else amount.high, share.low)
+    above = reach(amount.high if saves else amount.low, share.high)
+    return Estimate(
+        value=value,
+        low=None if below is None else value - below,
+        high=None if above is None else value + above,
+        n=min(amount.n, share.n),
+        unit=amount.unit,
+        method=f"{share.method}; times the cost per run",
+    )

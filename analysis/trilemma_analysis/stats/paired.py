@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bonett_price", "mcnemar_exact", "score_interval", "score_z", "tango"]
 
+_SINGLE = [-1.0, 0.0, 1.0]  # the differences of single trials
 _NEWTON_STEPS = 16  # six give the closed form of single trials to 1e-12; fractions take more
 
 
@@ -76,7 +77,10 @@ def score_z(values: NDArray[np.float64], counts: ArrayLike, null: ArrayLike) -> 
     # Data below the hypothesis are the mirror image of data above it.
     below = mean < hypothesis
     sign = np.where(below, -1.0, 1.0)
-    variance = _constrained_variance(sign[..., None] * values, weights, sign * hypothesis)
+    if values.tolist() == _SINGLE:
+        variance = _single_variance(weights, hypothesis)
+    else:
+        variance = _constrained_variance(sign[..., None] * values, weights, sign * hypothesis)
     gap = (mean - hypothesis) * np.sqrt(total)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = gap / np.sqrt(variance)
@@ -101,6 +105,15 @@ def score_interval(
         np.stack([mean, np.ones_like(mean)]),
     )
     return Interval(ends[0], mean, ends[1])
+
+
+def _single_variance(weights: NDArray[np.float64], null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same variance in closed form for losses, ties and gains of single trials (Tango 1998, eq. 6)."""
+    losses, gains, total = weights[..., 0], weights[..., 2], weights.sum(axis=-1)
+    half = -(2 * total + gains - losses) * null - (losses + gains)
+    root = np.sqrt(np.maximum(half**2 - 8 * total * gains * null * (1 + null), 0.0))
+    p_gain = (root - half) / (4 * total)
+    return np.asarray(np.maximum(2 * p_gain - null * (1 + null), 0.0))
 
 
 def _constrained_variance(
