@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from trilemma.errors import ImportFileError
 
 from trilemma_analysis.importing.casting import cast_column
-from trilemma_analysis.importing.frame import as_text
+from trilemma_analysis.importing.frame import as_text, spell_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,15 +83,19 @@ class Test(Condition):
         if self.kind in _COMPARISONS:
             numbers = [cast_column(v, "double", self.what, frame) for v in (values, self.against[0].evaluate(frame))]
             return pc.fill_null(_COMPARISONS[self.kind](*numbers), fill_value=False)
-        texts = as_text(values).cast(pa.string())
-        equal = [pc.fill_null(pc.equal(texts, as_text(e.evaluate(frame)).cast(pa.string())), fill_value=False)
-                 for e in self.against]  # fmt: skip
-        found = reduce(pc.or_, equal)
+        found = reduce(pc.or_, [_are_equal(values, each.evaluate(frame)) for each in self.against])
         return pc.invert(found) if self.kind in {"is_not", "not_in"} else found
 
     def paths(self) -> Iterator[str]:
         for part in (self.value, *self.against):
             yield from part.paths()
+
+
+def _are_equal(values: pa.Array, others: pa.Array) -> pa.Array:
+    """Compare as text; with a number or a truth value, by what is meant: 1, 1.0 and "1", true and "True" are equal."""
+    plain = pa.types.is_boolean(others.type) or pa.types.is_integer(others.type) or pa.types.is_floating(others.type)
+    left, right = ((spell_plainly if plain else as_text)(each) for each in (values, others))
+    return pc.fill_null(pc.equal(left.cast(pa.string()), right.cast(pa.string())), fill_value=False)
 
 
 def parse_condition(value: Any, what: str, parse: Callable[[Any, str], Expression]) -> Condition:

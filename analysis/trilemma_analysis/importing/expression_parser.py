@@ -2,8 +2,9 @@
 
 A string is a template: ``"chat"`` is itself, ``"{model}"`` the column's value with its type, ``"{category}/{id}"``
 text. A table has one source (``from``, ``first``, ``join``, ``sum``, ``product``, ``difference``, ``ratio``, ``case``,
-``count``, ``hash``, ``messages``) and any of the steps ``null_if``, ``case_fold``, ``match``, ``map``, ``unit``,
-``scale``, ``round``, ``if_null``, which apply in that order. The reference for users is analysis/importing.md.
+``count``, ``hash``, ``messages``) and any of the steps ``null_if``, ``case_fold``, ``replace``, ``match``, ``map``,
+``unit``, ``scale``, ``round``, ``if_null``, which apply in that order. The reference for users is
+analysis/importing.md.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ __all__ = ["UNITS", "parse_expression"]
 # What one of the unit is in the registry's unit: seconds, tokens, currency, fractions.
 UNITS = {
     "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0,
+    "duration": 1.0,  # text that says its unit itself
     "percent": 1e-2, "cents": 1e-2, "thousand": 1e3, "million": 1e6, "per_thousand": 1e-3, "per_million": 1e-6,
 }  # fmt: skip
 
 _SOURCES = ("from", "first", "join", "sum", "product", "difference", "ratio", "case", "count", "hash", "messages")
-_STEPS = ("null_if", "case_fold", "match", "map", "default", "unit", "scale", "round", "if_null")
+_STEPS = ("null_if", "case_fold", "replace", "match", "map", "default", "unit", "scale", "round", "if_null")
 _COMPANIONS = {"join": ("with",), "case": ("else",), "messages": ("role",)}
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
@@ -125,12 +127,17 @@ def _parse_steps(source: Expression, table: dict[str, Any], what: str) -> Expres
     match = table.get("match")
     if match is not None and _count_groups(match, what) != 1:
         raise ImportFileError(f"{what}: match {match!r} takes a regular expression with one (?P<name>...) group")
+    replaced = table.get("replace", {})
+    if not isinstance(replaced, dict) or not all(isinstance(new, str) and old for old, new in replaced.items()):
+        raise ImportFileError(f"{what}: replace takes a table of texts, such as {{ '$' = '', ',' = '' }}")
     null_if = table.get("null_if", [])
     scaled = "unit" in table or "scale" in table
     return Stepped(
         what,
         source,
         null_if=tuple(as_text(pa.array([v]))[0].as_py() for v in (null_if if isinstance(null_if, list) else [null_if])),
+        replaced=replaced,
+        spelled_out=unit == "duration",
         match=match,
         mapped=mapped,
         default=parse_expression(table["default"], what) if "default" in table else None,

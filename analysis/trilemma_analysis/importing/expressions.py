@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trilemma_analysis.importing.casting import cast_column
-from trilemma_analysis.importing.frame import as_text, parse_list
+from trilemma_analysis.importing.durations import read_durations
+from trilemma_analysis.importing.frame import as_text, parse_list, spell_plainly
 from trilemma_analysis.importing.hashing import hash_rows
 
 if TYPE_CHECKING:
@@ -200,9 +201,11 @@ class Stepped(Expression):
     source: Expression
     null_if: tuple[str, ...] = ()
     case_fold: bool = False
+    replaced: dict[str, str] = field(default_factory=dict)
     match: str | None = None
     mapped: dict[str, Any] = field(default_factory=dict)
     default: Expression | None = None
+    spelled_out: bool = False
     factor: float | None = None
     rounded: bool = False
     if_null: Expression | None = None
@@ -210,15 +213,22 @@ class Stepped(Expression):
     def evaluate(self, frame: Frame) -> pa.Array:
         values = self.source.evaluate(frame)
         if self.null_if:
-            empty = pc.is_in(as_text(values), value_set=pa.array(self.null_if, pa.string()))
+            unknown = pa.array(self.null_if, pa.string())
+            empty = pc.or_(
+                pc.is_in(as_text(values), value_set=unknown), pc.is_in(spell_plainly(values), value_set=unknown)
+            )
             values = pc.if_else(empty, None, values)
         if self.case_fold:
             values = pc.utf8_lower(as_text(values))
+        for old, new in self.replaced.items():
+            values = pc.replace_substring(as_text(values), pattern=old, replacement=new)
         if self.match is not None:
             found = pc.extract_regex(as_text(values), pattern=self.match)
             values = pc.struct_field(found, 0)
         if self.mapped:
             values = self._map(values, frame)
+        if self.spelled_out:
+            values = read_durations(values, self.what, frame)
         if self.factor is not None:
             values = pc.multiply(cast_column(values, "double", self.what, frame), self.factor)
         if self.rounded:
@@ -232,7 +242,10 @@ class Stepped(Expression):
 
     def _map(self, values: pa.Array, frame: Frame) -> pa.Array:
         texts = as_text(values)
-        indices = pc.index_in(texts, value_set=pa.array(list(self.mapped), pa.string()))
+        keys = pa.array(list(self.mapped), pa.string())
+        indices = pc.index_in(texts, value_set=keys)
+        if pc.any(pc.and_(pc.is_valid(texts), pc.is_null(indices))).as_py():
+            indices = pc.coalesce(indices, pc.index_in(spell_plainly(texts), value_set=spell_plainly(keys)))
         result = pa.array(list(self.mapped.values())).take(indices)
         unmapped = pc.and_(pc.is_valid(texts), pc.is_null(indices))
         if self.default is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from trilemma_analysis.importing.paths import split_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Column", "Frame", "as_array", "as_text", "parse_list"]
+__all__ = ["Column", "Frame", "as_array", "as_text", "list_items", "parse_list", "spell_plainly"]
 
 # A column is an Arrow array, or a list of Python objects where a log holds JSON of any shape.
 Column = Any
 
 _MISSING: Any = None
+_NUMBER = re.compile(r"\s*[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?:[eE][+-]?\d{1,2})?\s*")
 
 
 class Frame:
@@ -82,7 +84,8 @@ class Frame:
     def explode(self, path: str, index_name: str) -> Frame:
         """Return one row per element of the list at `path`; the path then leads to the element.
 
-        A row whose list is empty or null yields no row. `index_name` is the column that counts the elements from 0.
+        An object counts as the list of its values, each of which has its key as ``@key``. A row whose list is empty or
+        null yields no row. `index_name` is the column that counts the elements from 0.
         """
         counts, items = _flatten(self.raw_column(path), path, self)
         parents = np.repeat(np.arange(self.size), counts)
@@ -125,6 +128,21 @@ def as_text(array: pa.Array) -> pa.Array:
     if pa.types.is_nested(kind):
         return pa.array([None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string())
     return array.cast(pa.string())
+
+
+def spell_plainly(array: pa.Array) -> pa.Array:
+    """Return the values as text; numbers and truth values are spelled alike however a log has them: 1, 1.0 and "1"."""
+    encoded = as_text(array).cast(pa.string()).dictionary_encode()
+    return pa.array([_spell_one(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+
+
+def list_items(value: Any) -> list[Any] | None:
+    """Return the elements of a list, or of an object, whose keys become their ``@key``; None for anything else."""
+    if isinstance(value, dict):
+        known = {key: item for key, item in value.items() if item is not None}
+        return [{**item, "@key": key} if isinstance(item, dict) else {"@key": key, "@value": item}
+                for key, item in known.items()]  # fmt: skip
+    return value if isinstance(value, list) else None
 
 
 def parse_list(value: Any) -> list[Any] | None:
@@ -208,5 +226,13 @@ def _flatten(column: Column, path: str, frame: Frame) -> tuple[np.ndarray, Colum
 
 def _read_lists(column: Column) -> Iterator[Any]:
     for value in column if isinstance(column, list) else column.to_pylist():
-        found = parse_list(value)
+        parsed = _parse_json(value) if isinstance(value, str) else value
+        found = list_items(parsed)
         yield value if found is None else found
+
+
+def _spell_one(text: str) -> str:
+    folded = text.strip().lower()
+    if folded in {"true", "false"}:
+        return folded
+    return str(as_text(pa.array([float(text) + 0.0]))[0]) if _NUMBER.fullmatch(text) else text  # -0.0 + 0.0 is 0.0

@@ -107,7 +107,7 @@ class LogMapping:
             if rules is not None:
                 found |= {_mark_lists(path, [rows.explode, rules.explode]) for path in rules.paths()}
         found |= {rows.explode} if rows.explode else set()
-        return sorted(path for path in found if not path.startswith(("@", "let.", "each.")))
+        return sorted(path for path in found if path == "@key" or not path.startswith(("@", "let.", "each.")))
 
 
 def list_shipped() -> list[str]:

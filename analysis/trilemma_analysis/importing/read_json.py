@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from trilemma.errors import ImportFileError
 
+from trilemma_analysis.importing.frame import list_items
 from trilemma_analysis.importing.paths import split_path
 from trilemma_analysis.importing.readers import SAMPLE_ROWS, BadRow, Batch, read_bytes
 
@@ -75,7 +76,7 @@ class JsonLinesReader:
 
 
 class JsonArrayReader(JsonLinesReader):
-    """One JSON list of objects: the file itself, or the list at ``[file] records`` in it."""
+    """One JSON list of objects: the file itself, or the list, or object of objects, at ``[file] records`` in it."""
 
     row_word = "line"
 
@@ -101,10 +102,13 @@ class JsonArrayReader(JsonLinesReader):
             value = json.load(file)
         except ValueError as error:
             raise ImportFileError(f"the log file {self.path} is no JSON: {error}") from error
-        for step in self.options.records.split("."):
+        for step in self.options.records.split(".") if self.options.records != "." else ():
             value = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(value, list):
-            raise ImportFileError(f"the log file {self.path} has no list at records = {self.options.records!r}")
+        value = list_items(value)
+        if value is None:
+            raise ImportFileError(
+                f"the log file {self.path} has no list or object at records = {self.options.records!r}"
+            )
         for number, item in enumerate(value, start=1):
             text = json.dumps(item)
             reason = "" if isinstance(item, dict) else "is no JSON object"
@@ -180,7 +184,7 @@ def _iterate_list(file: IO[bytes], path: Path) -> Iterator[tuple[int, Any, str]]
     if text.skip(_SPACE + "\ufeff") != "[":
         raise ImportFileError(
             f"the log file {path} is no JSON list; for one object a line name it .jsonl, "
-            f"for a list inside an object set records in the mapping's [file]"
+            f"for a list inside an object set records in the mapping's [file]; for an object of rows, records = '.'"
         )
     text.move_to(text.position + 1)
     while text.skip(_SPACE + ",") != "]":
@@ -215,7 +219,7 @@ def _leads_on(value: Any, steps: list[str]) -> bool:
         if isinstance(value, str):
             return True  # JSON text, perhaps: only its rows can tell
         if step == "*":
-            return isinstance(value, list) and any(_leads_on(item, steps[position + 1 :]) for item in value)
+            return any(_leads_on(item, steps[position + 1 :]) for item in list_items(value) or ())
         if isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.lstrip("-").isdigit():

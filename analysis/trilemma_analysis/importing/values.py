@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from trilemma.registry import fields
 
 from trilemma_analysis.importing.casting import cast_column
-from trilemma_analysis.importing.frame import as_text
+from trilemma_analysis.importing.frame import as_text, spell_plainly
 from trilemma_analysis.importing.landing import write_attribute
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Times", "complete_cost", "evaluate_attributes", "evaluate_fields", "evaluate_text", "evaluate_times"]
 
-_OUTCOMES = {"true": "success", "false": "failure", "success": "success", "failure": "failure", "unknown": "unknown"}
+_OUTCOMES = {
+    "true": "success", "false": "failure", "1": "success", "0": "failure",
+    "success": "success", "failure": "failure", "unknown": "unknown",
+}  # fmt: skip
 _LARGEST = {"Nullable(UInt16)": 2**16 - 1, "Nullable(UInt32)": 2**32 - 1}
 
 
@@ -88,7 +91,7 @@ def _evaluate_field(name: str, expression: Expression, frame: Frame) -> pa.Array
 
 
 def _read_outcome(values: pa.Array, what: str, frame: Frame) -> pa.Array:
-    spelled = pc.utf8_lower(values)
+    spelled = pc.utf8_lower(spell_plainly(values))
     indices = pc.index_in(spelled, value_set=pa.array(list(_OUTCOMES), pa.string()))
     bad = pc.and_(pc.is_valid(values), pc.is_null(indices)).to_numpy(zero_copy_only=False)
     frame.reject(bad, lambda index: f"{what}: {values[index].as_py()!r} is none of success, failure, unknown; use map")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["DESIGNS", "METHODS", "PolicyScore", "list_policy_logs", "replay_policy", "write_policies"]
 
 SIZES = (50, 100, 200, 500, 1000)
-REPLAYS = 500
+REPLAYS = 300
 MOST_SEGMENTS = 20  # with more, some have no run of the model at all, and its value is refused
 LEAST = 20  # intervals without which no share is written
 METHODS: dict[str, Callable[[Logs], PolicyValue]] = {"SNIPS": value_snips, "doubly robust": value_doubly_robust}
