@@ -72,7 +72,13 @@ def _cast_each(values: pa.Array, kind: str, what: str, frame: Frame) -> pa.Array
     return pa.array(results, ARROW_TYPES[kind])
 
 
+def _read_truth(value: Any) -> Any:
+    """Return 1 or 0 for a truth value written as text, as one that is no text is read; else the value."""
+    return {"true": 1, "false": 0}.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
 def _to_int(value: Any) -> int:
+    value = _read_truth(value)
     number = float(value) if not isinstance(value, str) or not value.strip().lstrip("-").isdigit() else int(value)
     if number != int(number) or abs(number) >= 2**63:
         raise ValueError(value)
@@ -80,7 +86,7 @@ def _to_int(value: Any) -> int:
 
 
 def _to_double(value: Any) -> float | None:
-    number = float(value)
+    number = float(_read_truth(value))
     if math.isinf(number):
         raise ValueError(value)
     return None if math.isnan(number) else number
