@@ -1,5 +1,6 @@
 -- question: Which runs have no outcome: of which combination, with an error or not, on which day, how long?
--- parameters: tasks Array(String) (empty: all), service String (empty: all), since and until DateTime64(6) (until is excluded).
+-- parameters: tasks Array(String) (empty: all), service String (empty: all), since and until DateTime64(6) (until is excluded);
+--     chosen_tasks Array(String): only these.
 -- columns: task_name, combination, is_error UInt8, day Int64 (since 1970); runs, known, timed, timed_known UInt64; sums over runs of
 --     the logarithm of seconds: latency_log, latency_log_squares, and of those known: known_log, known_log_squares Float64.
 -- cost: one pass over the task runs of the period; returns combinations x days x 2 rows.
@@ -23,7 +24,8 @@ FROM
         outcome IN ('success', 'failure') AS is_known,
         toInt128(if(duration_s > 0, round(log(assumeNotNull(duration_s)) * 1e6), 0)) AS log_s
     FROM task_runs
-    WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
+    WHERE has({chosen_tasks:Array(String)}, task_name)
+        AND (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
         AND ({service:String} = '' OR service_name = {service:String})
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
 )
