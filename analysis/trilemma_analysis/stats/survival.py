@@ -28,19 +28,21 @@ class Survival:
     """The longest time seen, ended or not: beyond it nothing is known, unless the share is 0 by then."""
 
 
-def kaplan_meier(time: ArrayLike, ended: ArrayLike) -> Survival:
+def kaplan_meier(time: ArrayLike, ended: ArrayLike, counts: ArrayLike = 1) -> Survival:
     """Return the product-limit estimate of the share still open.
 
     Args:
         time: how long each unit was seen (any unit, > 0).
         ended: whether it ended then (true) or was only no longer seen (false: right-censored).
+        counts: how many units each line stands for.
 
     Source: Kaplan and Meier 1958. Units that end and units that leave at the same time: the ends come first.
     """
     seen, ends = np.asarray(time, dtype=float), np.asarray(ended, dtype=bool)
+    units = np.broadcast_to(np.asarray(counts, dtype=float), seen.shape)
     moments, index = np.unique(seen, return_inverse=True)
-    left = np.bincount(index, minlength=moments.size).astype(float)
-    died = np.bincount(index, weights=ends.astype(float), minlength=moments.size).astype(float)
+    left = np.bincount(index, weights=units, minlength=moments.size)
+    died = np.bincount(index, weights=np.where(ends, units, 0.0), minlength=moments.size)
     at_risk = left[::-1].cumsum()[::-1]
     share = np.cumprod(1 - died / at_risk)
     happened = died > 0

@@ -21,6 +21,14 @@ WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 3
 RELAPSED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
 
 
+def test_kaplan_meier_counts_lines_as_so_many_units() -> None:
+    """A line that stands for three units is the same as three lines."""
+    counted = kaplan_meier([1, 2, 4], [True, False, True], [2, 3, 1])
+    single = kaplan_meier([1, 1, 2, 2, 2, 4], [True, True, False, False, False, True])
+    assert (counted.share == single.share).all()
+    assert (counted.at_risk == single.at_risk).all()
+
+
 def test_kaplan_meier_gives_the_textbooks_figures() -> None:
     """The shares in remission are those every textbook prints, and the median is 23 weeks."""
     curve = kaplan_meier(WEEKS, RELAPSED)
