@@ -112,7 +112,8 @@ def measure_report(directory: str, *, threads: int, views: bool) -> None:
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     if views:
         snapshot.LEAST_RUNS = sys.maxsize  # type: ignore[misc]
-    with connect(f"chdb://{directory}") as store:
+    with connect(f"chdb://{directory}", require_schema=False) as store:
+        migrate(run_on_client(store.client))  # a store that was kept may be older
         store.command("SYSTEM STOP VIEWS")
         store.command(f"SET max_threads = {threads}")
         spans, runs = (store.query(f"SELECT count() AS n FROM {view}")["n"][0].as_py() for view in ("spans", "tasks"))
