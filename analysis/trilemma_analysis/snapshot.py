@@ -33,14 +33,16 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_RUNS", "take_snapshot"]
 
 LEAST_RUNS = 100_000  # of the store: with fewer, making tables takes longer than it saves
-COPIED: Final = ("task_runs", "llm_calls")
+# What is copied, of the period and around it; judgements whole, as they come long after their runs.
+COPIED: Final = ("task_runs", "llm_calls", "call_signs", "task_terms", "evaluations")
+TIMELESS: Final = ("evaluations",)
 AROUND = timedelta(days=2)  # before and after the period: calls of its runs, and runs of its calls
 LEFT_BEHIND_S = 86_400  # a snapshot older than this was left behind by a report that was killed
 _NAME = re.compile(r"\w+")
 _KEY = re.compile(r"\battributes\['([\w.]+)'\]")
-_WITHIN = """
-WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
-    AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}"""
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_OF_TASKS = "WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))"
+_WITHIN = "AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}"
 
 
 class _Snapshot(Store):
@@ -94,15 +96,16 @@ def take_snapshot(store: Store, scope: Scope, questions: Sequence[str]) -> Itera
 
 
 def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
-    words = {word for name in questions for word in _NAME.findall(load_question(name).sql)}
+    words = set().union(*(_list_words(name) for name in questions))
     store.command(f"CREATE DATABASE {database}")
     for name in sorted((_list_relations(store) & words) - {*COPIED, "tasks"}):
         store.command(f"CREATE VIEW {database}.{name} AS SELECT * FROM {store.database}.{name}")  # noqa: S608
-    for view in COPIED:
+    for view in (one for one in COPIED if one in words):
         columns = ", ".join(_narrow(name, questions) for name in _list_columns(store, view) if name in words)
+        within = "" if view in TIMELESS else _WITHIN
         store.command(
             f"CREATE TABLE {database}.{view} ENGINE = MergeTree ORDER BY tuple() AS "  # noqa: S608 - our own names
-            f"SELECT {columns} FROM {store.database}.{view} {_WITHIN}",
+            f"SELECT {columns} FROM {store.database}.{view} {_OF_TASKS} {within}",
             tasks=list(scope.tasks),
             since=scope.since - AROUND,
             until=scope.until + AROUND,
@@ -116,6 +119,11 @@ def _narrow(column: str, questions: Sequence[str]) -> str:
         return column
     keys = sorted({key for name in questions for key in _KEY.findall(load_question(name).sql)})
     return f"mapFilter((key, text) -> has({keys}, key), attributes) AS attributes" if keys else column
+
+
+def _list_words(question: str) -> set[str]:
+    """Return the words of a question's SQL, without its comments: among them are all names that it uses."""
+    return set(_NAME.findall(_COMMENT.sub("", load_question(question).sql)))
 
 
 def _is_cluster(store: Store) -> bool:

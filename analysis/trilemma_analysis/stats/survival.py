@@ -41,8 +41,8 @@ def kaplan_meier(time: ArrayLike, ended: ArrayLike, counts: ArrayLike = 1) -> Su
     seen, ends = np.asarray(time, dtype=float), np.asarray(ended, dtype=bool)
     units = np.broadcast_to(np.asarray(counts, dtype=float), seen.shape)
     moments, index = np.unique(seen, return_inverse=True)
-    left = np.bincount(index, weights=units, minlength=moments.size)
-    died = np.bincount(index, weights=np.where(ends, units, 0.0), minlength=moments.size)
+    left = np.bincount(index, weights=units, minlength=moments.size).astype(float)
+    died = np.bincount(index, weights=np.where(ends, units, 0.0), minlength=moments.size).astype(float)
     at_risk = left[::-1].cumsum()[::-1]
     share = np.cumprod(1 - died / at_risk)
     happened = died > 0
