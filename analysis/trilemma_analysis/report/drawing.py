@@ -138,7 +138,7 @@ def _say(mark: Mark, *, is_change: bool) -> str:
 def axis_of(picture: Picture, ticks: int = 6) -> alt.Axis:
     """Return the axis of a picture's figures, by their unit."""
     unit = picture.marks[0].estimate.unit
-    shares = "+.0%" if picture.is_change else ".0%"
+    shares = "+.2~%" if picture.is_change else ".2~%"
     written = {"share": shares, "USD": "$~g", "tokens": "~s"}.get(unit, "~g")
     return alt.Axis(format=written, tickCount=ticks)
 

@@ -26,9 +26,9 @@ LINE_LENGTH = 54
 SIDES = {"quality": "circle", "cost": "square", "latency": "diamond"}
 VERDICTS = ("act", "don't", "not enough data")
 PANELS = {
-    "difference": ("Change of a share", "with the change minus without", "+.0%"),
+    "difference": ("Change of a share", "with the change minus without", "+.2~%"),
     "ratio": ("Change of an amount", "with the change over without (1: the same; log scale)", "~g"),
-    "share": ("Shares as they are", "share", ".0%"),
+    "share": ("Shares as they are", "share", ".2~%"),
     "s": ("Times as they are", "seconds", "~g"),
 }
 
