@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from trilemma_analysis.findings.finding import Action, Evidence, Finding, Verdict
-from trilemma_analysis.findings.routed import (
+from trilemma_analysis.evidence.routed import (
     Routed,
     adjust_safe,
     best_plain_ratio,
@@ -21,7 +20,8 @@ from trilemma_analysis.findings.routed import (
     say_need,
     value_policy,
 )
-from trilemma_analysis.findings.savings import identify, save_by_ratio
+from trilemma_analysis.evidence.savings import identify, save_by_ratio
+from trilemma_analysis.findings.finding import Action, Evidence, Finding, Verdict
 from trilemma_analysis.stats.noninferiority import GateVerdict, PairTable
 from trilemma_analysis.wording import say_change, say_count, say_points, say_ratio, say_share
 

@@ -10,8 +10,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilemma_analysis.estimate import Estimate, no_estimate, scale_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, keep_rest, save_part
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify, keep_rest, save_part
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.clustered import clustered_rate
 from trilemma_analysis.stats.intervals import two_sided_z, wilson

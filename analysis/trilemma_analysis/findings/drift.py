@@ -13,8 +13,8 @@ from scipy import stats
 
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.stats.changepoint import Change, Series, find_change
 from trilemma_analysis.stats.intervals import Interval
 from trilemma_analysis.stats.unpaired import newcombe

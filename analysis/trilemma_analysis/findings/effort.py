@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import scale_estimate
-from trilemma_analysis.findings.effort_levels import Pair, read_pairs
+from trilemma_analysis.evidence.effort_levels import Pair, read_pairs
+from trilemma_analysis.evidence.routed import can_show
+from trilemma_analysis.evidence.savings import identify, save_by_ratio
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.routed import can_show
-from trilemma_analysis.findings.savings import identify, save_by_ratio
 from trilemma_analysis.gates import POWER
 from trilemma_analysis.stats.multiplicity import holm
 from trilemma_analysis.stats.noninferiority import more_pairs_needed

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trilemma_analysis.estimate import Estimate, to_estimate
-from trilemma_analysis.findings.audits import LEAST_OF_EACH, USELESS_BELOW, audit, count_said, decide
+from trilemma_analysis.evidence.audits import LEAST_OF_EACH, USELESS_BELOW, audit, count_said, decide
+from trilemma_analysis.evidence.judge_drift import find_judge_drifts
+from trilemma_analysis.evidence.people import Ceiling, measure_ceiling
+from trilemma_analysis.evidence.savings import identify, save_by_share
+from trilemma_analysis.evidence.verdicts import AGGREGATED, ENOUGH_PAIRS, YES, read_judges, to_codes
 from trilemma_analysis.findings.drift import choose_width
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Saving, Verdict
-from trilemma_analysis.findings.judge_drift import find_judge_drifts
-from trilemma_analysis.findings.people import Ceiling, measure_ceiling
-from trilemma_analysis.findings.savings import identify, save_by_share
-from trilemma_analysis.findings.verdicts import AGGREGATED, ENOUGH_PAIRS, YES, read_judges, to_codes
 from trilemma_analysis.stats.intervals import Interval, jeffreys, two_sided_z
 from trilemma_analysis.stats.unpaired import newcombe
 from trilemma_analysis.wording import say_change, say_count, say_points, say_share, with_interval
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
-    from trilemma_analysis.findings.audits import Audit
-    from trilemma_analysis.findings.verdicts import Judge
+    from trilemma_analysis.evidence.audits import Audit
+    from trilemma_analysis.evidence.verdicts import Judge
 
 __all__ = ["KIND", "QUESTIONS", "find"]
 

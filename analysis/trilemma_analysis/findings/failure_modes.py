@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.clustered import clustered_rate
 from trilemma_analysis.stats.intervals import two_sided_z, wilson

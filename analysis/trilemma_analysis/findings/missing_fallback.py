@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.measures import read_moments
 from trilemma_analysis.stats.clustered import clustered_rate
 from trilemma_analysis.wording import say_change, say_count, say_share, with_interval

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import CLAIM_FAMILIES, adjust_claims
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.mix_claim import MixClaim
+from trilemma_analysis.evidence.mix_cost import claim_costs
+from trilemma_analysis.evidence.mixes import Shift, choose_group, split_success
+from trilemma_analysis.evidence.reversals import claim_reversals
+from trilemma_analysis.evidence.sample_ratio import claim_ratios
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.mix_claim import MixClaim
-from trilemma_analysis.findings.mix_cost import claim_costs
-from trilemma_analysis.findings.mixes import Shift, choose_group, split_success
-from trilemma_analysis.findings.reversals import claim_reversals
-from trilemma_analysis.findings.sample_ratio import claim_ratios
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.wording import say_change, say_count, say_points, say_share, with_interval
 
 if TYPE_CHECKING:

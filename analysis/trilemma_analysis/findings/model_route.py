@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trilemma_analysis.evidence.savings import identify, save_by_ratio
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify, save_by_ratio
 from trilemma_analysis.stats.noninferiority import GateVerdict
 from trilemma_analysis.wording import say_change, say_count, say_money, say_points, say_ratio
 

@@ -7,16 +7,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import CLAIM_FAMILIES
+from trilemma_analysis.evidence.logged import LoggedChoice, read_choice
+from trilemma_analysis.evidence.savings import identify, save_by_share
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.logged import LoggedChoice, read_choice
-from trilemma_analysis.findings.savings import identify, save_by_share
 from trilemma_analysis.stats.off_policy import MIN_EFFECTIVE
 from trilemma_analysis.wording import say_change, say_count, say_points, say_share
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
+    from trilemma_analysis.evidence.logged import Arm
     from trilemma_analysis.findings.finding import Saving
-    from trilemma_analysis.findings.logged import Arm
 
 __all__ = ["KIND", "QUESTIONS", "find"]
 

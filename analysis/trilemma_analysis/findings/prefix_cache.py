@@ -15,9 +15,9 @@ from trilemma.fingerprints import PREFIX_BYTES
 from trilemma.price import price_call
 
 from trilemma_analysis.estimate import Estimate, no_estimate, scale_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, keep_rest, save_part
 from trilemma_analysis.findings.drift import choose_width
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify, keep_rest, save_part
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.moments import collect_moments
 from trilemma_analysis.stats.ratios import ratio_of_sums

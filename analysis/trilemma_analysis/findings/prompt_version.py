@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.comparisons import compare
+from trilemma_analysis.evidence.savings import identify, save_by_ratio
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify, save_by_ratio
 from trilemma_analysis.wording import say_change, say_count
 
 if TYPE_CHECKING:

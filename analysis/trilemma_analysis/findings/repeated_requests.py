@@ -11,8 +11,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, no_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, keep_rest, name_currency, save_part
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify, keep_rest, name_currency, save_part
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.intervals import two_sided_z, wilson
 from trilemma_analysis.stats.ratios import share_of_sums

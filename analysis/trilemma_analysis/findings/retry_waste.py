@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, scale_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, save_part
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify, save_part
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.intervals import two_sided_z, wilson
 from trilemma_analysis.wording import say_count, say_seconds, say_share, with_interval

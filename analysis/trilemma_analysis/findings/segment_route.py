@@ -6,16 +6,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import adjust_claims
+from trilemma_analysis.evidence.routed import best_plain_ratio, find_paired, list_effects, plan_inputs, say_need
+from trilemma_analysis.evidence.savings import identify, save_by_ratio
+from trilemma_analysis.evidence.segments import Split, split_inputs
 from trilemma_analysis.findings.finding import Action, Evidence, Finding, Verdict
-from trilemma_analysis.findings.routed import best_plain_ratio, find_paired, list_effects, plan_inputs, say_need
-from trilemma_analysis.findings.savings import identify, save_by_ratio
-from trilemma_analysis.findings.segments import Split, split_inputs
 from trilemma_analysis.stats.noninferiority import GateVerdict
 from trilemma_analysis.wording import say_change, say_count, say_points
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
-    from trilemma_analysis.findings.segments import Policy
+    from trilemma_analysis.evidence.segments import Policy
     from trilemma_analysis.gates import GateResult
 
 __all__ = ["KIND", "QUESTIONS", "find"]

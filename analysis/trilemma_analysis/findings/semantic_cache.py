@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, no_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, name_currency
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Saving, Verdict
-from trilemma_analysis.findings.savings import identify, name_currency
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.intervals import two_sided_z, wilson
 from trilemma_analysis.wording import say_count, say_money, say_share, with_interval

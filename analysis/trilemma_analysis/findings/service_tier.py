@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from trilemma.price import price_call
 
 from trilemma_analysis.estimate import Estimate, scale_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, keep_rest, name_currency, save_part
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify, keep_rest, name_currency, save_part
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.ratios import share_of_sums
 from trilemma_analysis.wording import say_count, say_money, say_seconds, say_share, with_interval

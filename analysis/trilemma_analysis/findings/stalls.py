@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.measures import read_moments
 from trilemma_analysis.stats.ratios import share_of_sums
 from trilemma_analysis.wording import say_count, say_seconds, say_share, with_interval

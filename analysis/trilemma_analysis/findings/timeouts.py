@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.stats.intervals import Interval, wilson
 from trilemma_analysis.stats.survival import kaplan_meier, restricted_mean
 from trilemma_analysis.wording import say_count, say_seconds, say_share, with_interval

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trilemma_analysis.findings.signs import QUESTIONS, Sign, find_sign
+from trilemma_analysis.evidence.signs import QUESTIONS, Sign, find_sign
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis

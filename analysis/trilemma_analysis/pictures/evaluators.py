@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.people import measure_ceiling
+from trilemma_analysis.evidence.verdicts import AGGREGATED, read_judges, to_codes
 from trilemma_analysis.findings.evaluator_audit import MOST_VERDICTS
-from trilemma_analysis.findings.people import measure_ceiling
-from trilemma_analysis.findings.verdicts import AGGREGATED, read_judges, to_codes
 from trilemma_analysis.pictures.marks import share_of, width_of
 from trilemma_analysis.pictures.picture import Frame, Mark, Picture
 from trilemma_analysis.wording import say_share
 
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
-    from trilemma_analysis.findings.verdicts import Judge, Truth
+    from trilemma_analysis.evidence.verdicts import Judge, Truth
 
 __all__ = ["ASKS", "KINDS", "NEEDS", "QUESTIONS", "TITLE", "TOPIC", "make"]
 

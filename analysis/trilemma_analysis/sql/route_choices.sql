@@ -12,7 +12,7 @@ LEFT JOIN
 (
     SELECT task_id, outcome
     FROM tasks
-    WHERE task_id IN (SELECT task_id FROM stored_decisions WHERE decision_kind = 'route')
+    WHERE task_id IN (SELECT task_id FROM routes)
 ) AS tasks ON tasks.task_id = routes.task_id
 WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
     AND ({service:String} = '' OR service_name = {service:String})

@@ -1,9 +1,9 @@
 -- question: How alike are the runs of one input in whether an evaluator agrees with a person or with the outcome?
--- parameters: tasks Array(String) (empty: all), service String (empty: all), since and until DateTime64(6) (until is excluded).
+-- parameters: tasks Array(String) (empty: all), service String (empty: all), since and until DateTime64(6) (until is excluded);
+--     agrees_with_success Array(String): verdicts that say yes.
 -- columns: task_name; evaluator, source, truth_source (human or outcome), truth, as in verdict_pairs; then over inputs (a run without
 --     input_id is its own) x agreements and y runs that both judged: agreed_{n,x,y,xx,yy,xy} UInt64. An outcome agrees with a verdict
 --     that is named in agrees_with_success where it is success, and with any other where it is failure.
---     agrees_with_success Array(String): verdicts that say yes.
 -- cost: as verdict_pairs; memory grows with the number of inputs judged. Asked only where inputs repeat.
 WITH
     verdicts AS

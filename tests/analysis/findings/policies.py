@@ -6,9 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from trilemma_analysis.evidence.routed import value_policy
+from trilemma_analysis.evidence.segments import split_inputs
 from trilemma_analysis.findings.cascade import Cascade
-from trilemma_analysis.findings.routed import value_policy
-from trilemma_analysis.findings.segments import split_inputs
 from trilemma_analysis.gates import GateResult
 from trilemma_analysis.stats.moments import collect_moments
 from trilemma_analysis.stats.noninferiority import GateVerdict, PairTable
@@ -17,7 +17,7 @@ from tests.analysis.findings.no_effect import MARGIN, compare_outcomes, measure_
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from trilemma_analysis.findings.segments import Split
+    from trilemma_analysis.evidence.segments import Split
 
 __all__ = ["make_gate", "replay_cascade", "split_by_segment", "sum_amounts"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from trilemma_analysis.analysis import analyse
+from trilemma_analysis.evidence.audits import audit, decide
+from trilemma_analysis.evidence.verdicts import Judge, Truth
 from trilemma_analysis.findings import evaluator_audit
-from trilemma_analysis.findings.audits import audit, decide
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.verdicts import Judge, Truth
 from trilemma_analysis.importing.loader import import_files
 from trilemma_analysis.importing.mapping import load_mapping
 from trilemma_analysis.importing.rejects import Rejects

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from trilemma_analysis.analysis import analyse
+from trilemma_analysis.evidence.mixes import choose_group, split_success
 from trilemma_analysis.findings import mix_change
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.mixes import choose_group, split_success
 from trilemma_analysis.importing.loader import import_files
 from trilemma_analysis.importing.mapping import load_mapping
 from trilemma_analysis.importing.rejects import Rejects

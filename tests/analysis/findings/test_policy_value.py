@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from trilemma_analysis.analysis import analyse
-from trilemma_analysis.findings.logged import Arm, read_choice
+from trilemma_analysis.evidence.logged import Arm, read_choice
 from trilemma_analysis.findings.policy_value import find
 from trilemma_analysis.options import Options
 from trilemma_analysis.scope import find_scope

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from trilemma_analysis.evidence.segments import Split
     from trilemma_analysis.findings import Finding
-    from trilemma_analysis.findings.segments import Split
 
 REPLAYS = {50: 150, 200: 100, 1000: 60}
 DEAR, CHEAP = 0.02, 0.002

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from trilemma_analysis.evidence.signs import judge, measure_sign
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.signs import judge, measure_sign
 
 from tests.analysis.findings.planted_calls import add_calls, find_kind
 from tests.analysis.planted import START_NS, Runs, add_runs, make_store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trilemma_analysis.evidence.doubting import by_task, doubt, list_names
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, list_names
 from trilemma_analysis.wording import say_count
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from trilemma.price import price_call
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.doubting import by_task, doubt, list_names
 from trilemma_analysis.findings.finding import Effect, Verdict
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, list_names
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.moments import Moments
 from trilemma_analysis.stats.ratios import ratio_of_sums

@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.doubting import by_task, doubt, label_of, list_names
 from trilemma_analysis.findings.finding import Effect
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, label_of, list_names
 from trilemma_analysis.stats.intervals import wilson
 from trilemma_analysis.wording import say_count, say_share, with_interval
 

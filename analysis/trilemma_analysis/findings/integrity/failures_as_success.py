@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.doubting import doubt, label_of, list_names
 from trilemma_analysis.findings.finding import Effect
-from trilemma_analysis.findings.integrity.doubting import doubt, label_of, list_names
 from trilemma_analysis.stats.intervals import wilson
 from trilemma_analysis.wording import say_count, say_share, with_interval
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, label_of, list_names
+from trilemma_analysis.evidence.doubting import by_task, doubt, label_of, list_names
 from trilemma_analysis.wording import say_count, say_seconds, say_share
 
 if TYPE_CHECKING:

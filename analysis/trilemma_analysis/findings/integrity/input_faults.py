@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from trilemma_analysis.findings.integrity.doubting import doubt, list_names
+from trilemma_analysis.evidence.doubting import doubt, list_names
 from trilemma_analysis.wording import say_count, say_share
 
 if TYPE_CHECKING:

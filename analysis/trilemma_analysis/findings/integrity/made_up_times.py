@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, label_of, list_names
+from trilemma_analysis.evidence.doubting import by_task, doubt, label_of, list_names
 from trilemma_analysis.wording import say_count, say_seconds, say_share
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from trilemma_analysis.estimate import Estimate
+from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
 from trilemma_analysis.findings.finding import Effect, Needed, Verdict
-from trilemma_analysis.findings.integrity.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
 from trilemma_analysis.wording import say_count, say_points, say_seconds, say_share
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trilemma_analysis.evidence.doubting import by_task, doubt, list_names
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.integrity.doubting import by_task, doubt, list_names
 from trilemma_analysis.wording import say_count, say_share
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
 from trilemma_analysis.findings.finding import Effect
-from trilemma_analysis.findings.integrity.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
 from trilemma_analysis.stats.intervals import wilson
 from trilemma_analysis.wording import say_count, say_share, with_interval
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scipy import stats
 
-from trilemma_analysis.findings.integrity.doubting import adjust_doubts, by_task, doubt, label_of, list_names
+from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, doubt, label_of, list_names
 from trilemma_analysis.wording import say_count, say_money, say_seconds, say_share
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from trilemma_analysis.findings.integrity.doubting import compare_shares
+from trilemma_analysis.evidence.doubting import compare_shares
 from trilemma_analysis.findings.integrity.made_up_times import find_even_gap
 from trilemma_analysis.findings.integrity.sentinels import is_piled_up
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trilemma_analysis.findings.verdicts import is_polar
+from trilemma_analysis.evidence.verdicts import is_polar
 from trilemma_analysis.stats.agreement import krippendorff_alpha
 
 if TYPE_CHECKING:

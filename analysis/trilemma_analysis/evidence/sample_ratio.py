@@ -6,9 +6,9 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trilemma_analysis.evidence.mix_claim import MixClaim
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Evidence, Finding, Verdict
-from trilemma_analysis.findings.mix_claim import MixClaim
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.stats.balance import SampleRatio, check_sample_ratio
 from trilemma_analysis.wording import say_count, say_share
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trilemma_analysis.estimate import Estimate, no_estimate, scale_estimate, to_estimate
+from trilemma_analysis.evidence.savings import identify, name_currency, save_part
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify, name_currency, save_part
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.clustered import clustered_rate
 from trilemma_analysis.stats.intervals import Interval

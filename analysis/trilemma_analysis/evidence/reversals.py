@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from scipy import stats
 
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.mix_claim import MixClaim
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.mix_claim import MixClaim
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.stats.unpaired import independent_score_z, newcombe
 from trilemma_analysis.wording import say_change, say_count
 

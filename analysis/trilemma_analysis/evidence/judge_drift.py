@@ -10,9 +10,9 @@ import numpy as np
 
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.savings import identify
+from trilemma_analysis.evidence.verdicts import YES
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.savings import identify
-from trilemma_analysis.findings.verdicts import YES
 from trilemma_analysis.stats.changepoint import Change, Series, find_change
 from trilemma_analysis.stats.unpaired import newcombe
 from trilemma_analysis.wording import say_change, say_count, say_share
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trilemma_analysis.analysis import Analysis
-    from trilemma_analysis.findings.verdicts import Judge, Truth
+    from trilemma_analysis.evidence.verdicts import Judge, Truth
 
 __all__ = ["find_judge_drifts"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.mix_claim import MixClaim
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Verdict
-from trilemma_analysis.findings.mix_claim import MixClaim
-from trilemma_analysis.findings.savings import identify
 from trilemma_analysis.stats.intervals import Interval, two_sided_z
 from trilemma_analysis.stats.mix import split_cost
 from trilemma_analysis.wording import say_change, say_money, say_ratio

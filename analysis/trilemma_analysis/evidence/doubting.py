@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from trilemma_analysis.claims import adjust_claims
+from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
-from trilemma_analysis.findings.savings import identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

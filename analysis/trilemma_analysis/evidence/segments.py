@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from trilemma_analysis.findings.routed import Routed, can_show, value_policy
+from trilemma_analysis.evidence.routed import Routed, can_show, value_policy
 from trilemma_analysis.stats.noninferiority import PairTable
 
 if TYPE_CHECKING:

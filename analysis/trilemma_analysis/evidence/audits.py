@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.verdicts import ENOUGH_PAIRS, YES, to_codes
 from trilemma_analysis.findings.finding import Verdict
-from trilemma_analysis.findings.verdicts import ENOUGH_PAIRS, YES, to_codes
 from trilemma_analysis.stats.agreement import Accuracy, cohen_kappa, judge_accuracy
 from trilemma_analysis.stats.clustered import clustered_rate, design_effect
 from trilemma_analysis.stats.intervals import Interval, wilson
@@ -19,7 +19,7 @@ from trilemma_analysis.stats.prediction_powered import JudgedMean, mean_with_jud
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trilemma_analysis.findings.verdicts import Judge, Truth
+    from trilemma_analysis.evidence.verdicts import Judge, Truth
 
 __all__ = ["LEAST_OF_EACH", "USELESS_BELOW", "Audit", "audit", "count_said", "decide"]
 
