@@ -19,6 +19,7 @@ from trilemma_analysis.loop.model import LoopVerdict, Measurement
 from trilemma_analysis.loop.policy import Policy, build_policy
 from trilemma_analysis.loop.yaml_text import to_yaml
 
+from tests.analysis.loop.conftest import SWITCH
 from tests.analysis.loop.predicted import ADOPTED_AT, find, predict
 from tests.analysis.planted import make_store
 
@@ -189,6 +190,9 @@ def test_export_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_export_of_findings(loop_store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--findings exports what the report says to act on, adopted or not."""
-    assert main(["policy", "export", "--findings", "--store", loop_store, "--task", "good", "--since", "32d"]) == 0
+    assert (
+        main(["policy", "export", "--findings", "--store", loop_store, "--task", "good", "--until", SWITCH.isoformat()])
+        == 0
+    )
     (rule,) = json.loads(capsys.readouterr().out)["rules"]
     assert (rule["action"]["candidate"], rule["adopted_at"]) == ("gpt-mini", None)
