@@ -38,14 +38,15 @@ class Analysis:
     measures: tuple[Measures, ...]
     baselines: dict[str, Baseline]
     gates: tuple[GateResult, ...]
-    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False, compare=False)
-    """Rows of the questions that several findings rest on, by question: see `ask_once`."""
+    answers: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict, repr=False, compare=False)
+    """Rows of the questions asked so far, by question and parameters: see `ask`."""
 
-    def ask_once(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Return the rows of a question over the scope, which is asked once however many findings want them."""
-        if name not in self.answers:
-            self.answers[name] = self.store.ask(name, **self.scope.parameters, **parameters).to_pylist()
-        return self.answers[name]
+    def ask(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Return the rows of a question over the scope, asked once however many findings and pictures want them."""
+        asked = name, repr(sorted(parameters.items()))
+        if asked not in self.answers:
+            self.answers[asked] = self.store.ask(name, **self.scope.parameters, **parameters).to_pylist()
+        return self.answers[asked]
 
     def is_candidate(self, result: GateResult) -> bool:
         """Return whether a gate was run against the task's baseline, and not against a dearer incumbent."""

@@ -25,7 +25,7 @@ STEADY = 1e-6  # weights that differ by more over time were changed: then no one
 def claim_ratios(analysis: Analysis, kind: str, questions: tuple[str, ...]) -> list[MixClaim]:
     """Return for each experiment with steady weights the claim that units were not assigned by them."""
     experiments: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("experiment_units", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("experiment_units"):
         experiments[row["experiment"]].append(row)
     claims = []
     for name, rows in sorted(experiments.items()):

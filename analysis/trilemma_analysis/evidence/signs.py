@@ -79,7 +79,7 @@ class Signed:
 def find_sign(analysis: Analysis, sign: Sign) -> list[Finding]:
     """Return a finding for each task in which the sign surely costs success or money, or may and is not settled."""
     by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.ask_once("run_signs", loop_length=LOOP_LENGTH, least_runs=1):
+    for row in analysis.ask("run_signs", loop_length=LOOP_LENGTH, least_runs=1):
         if row["sign"] == sign.sign:
             by_task[row["task_name"]].append(row)
     level = 1 - analysis.alpha / max(len(by_task), 1)

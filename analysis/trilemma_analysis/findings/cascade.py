@@ -122,16 +122,15 @@ def _replay(analysis: Analysis, plains: list[GateResult]) -> list[Cascade]:
     """Ask for the replay of each cheap combination with each signal that its runs have."""
     policies = [(plain, "", 0.0) for plain in plains] + _list_scored(analysis, plains)
     pairs = [plain.comparison for plain, _, _ in policies]
-    rows = analysis.store.ask(
+    rows = analysis.ask(
         "cascades",
-        **analysis.scope.parameters,
         policy_tasks=[pair.baseline.task for pair in pairs],
         policy_baselines=[pair.baseline.combination for pair in pairs],
         policy_candidates=[pair.candidate.combination for pair in pairs],
         policy_evaluators=[evaluator for _, evaluator, _ in policies],
         policy_thresholds=[threshold for _, _, threshold in policies],
         policy_costs=[_mean_cost(plain) for plain, _, _ in policies],
-    ).to_pylist()
+    )
     cascades = []
     for row in rows:
         plain, evaluator, threshold = policies[row["policy"] - 1]
@@ -148,12 +147,11 @@ def _replay(analysis: Analysis, plains: list[GateResult]) -> list[Cascade]:
 def _list_scored(analysis: Analysis, plains: list[GateResult]) -> list[tuple[GateResult, str, float]]:
     """Return the cheap combinations with an evaluator that scored nearly all their runs in time, at each threshold."""
     by_key = {plain.comparison.candidate.key: plain for plain in plains}
-    rows = analysis.store.ask(
+    rows = analysis.ask(
         "inline_scores",
-        **analysis.scope.parameters,
         run_tasks=[task for task, _ in by_key],
         run_combinations=[combination for _, combination in by_key],
-    ).to_pylist()
+    )
     return [
         (plain, row["evaluation_name"], threshold)
         for row in rows

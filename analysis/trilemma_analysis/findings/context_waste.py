@@ -46,11 +46,9 @@ class Use(NamedTuple):
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each source that is surely hardly ever used, and each task that surely repeats blocks."""
-    prices = {
-        row["task_name"]: row for row in analysis.store.ask("input_prices", **analysis.scope.parameters).to_pylist()
-    }
+    prices = {row["task_name"]: row for row in analysis.ask("input_prices")}
     findings, repeats = [], dict[str, Use]()
-    for row in analysis.store.ask("context_use", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("context_use"):
         task = row["task_name"]
         if task not in prices or not prices[task]["cost"] or not analysis.of_task(task):
             continue

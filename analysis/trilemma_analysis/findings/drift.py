@@ -57,9 +57,9 @@ def find(analysis: Analysis) -> list[Finding]:
     width_s = choose_width(
         min(one.first_us for one in analysis.measures) / 1e6, max(one.last_us for one in analysis.measures) / 1e6
     )
-    table = analysis.store.ask("series", **analysis.scope.parameters, width_s=width_s, least_runs=LEAST_RUNS)
+    rows = analysis.ask("series", width_s=width_s, least_runs=LEAST_RUNS)
     labels = {one.key: one.label for one in analysis.measures}
-    drifts = find_drifts(table.to_pylist(), width_s, analysis.options.confidence)
+    drifts = find_drifts(rows, width_s, analysis.options.confidence)
     return [_report(one, labels[one.task, one.combination], width_s) for one in drifts]
 
 

@@ -44,7 +44,7 @@ class _Judged:
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return per combination and axis: the cheaper level that is safe, or is worse, or what would settle it."""
-    rows = analysis.store.ask("effort_levels", **analysis.scope.parameters).to_pylist()
+    rows = analysis.ask("effort_levels")
     pairs = [
         (axis, pair)
         for axis in AXES
@@ -64,10 +64,10 @@ def find(analysis: Analysis) -> list[Finding]:
 
 def _ask(analysis: Analysis, axis: str, names: list[str]) -> list[Pair]:
     margins = {name: analysis.options.margin_of(name) for name in names}
-    table = analysis.store.ask("effort_runs", **analysis.scope.parameters, axis=axis, axis_tasks=names)
+    rows = analysis.ask("effort_runs", axis=axis, axis_tasks=names)
     return [
         pair
-        for pair in read_pairs(table.to_pylist(), margins, analysis.options.confidence)
+        for pair in read_pairs(rows, margins, analysis.options.confidence)
         if pair.cost_ratio is not None and (pair.cost_ratio.high or math.inf) < WORTH
     ]
 

@@ -41,19 +41,13 @@ def find(analysis: Analysis) -> list[Finding]:
     width_s = choose_width(
         min(one.first_us for one in analysis.measures) / 1e6, max(one.last_us for one in analysis.measures) / 1e6
     )
-    asked = analysis.store.ask(
-        "verdict_pairs", **analysis.scope.parameters, width_s=width_s, most_verdicts=MOST_VERDICTS
-    ).to_pylist()
+    asked = analysis.ask("verdict_pairs", width_s=width_s, most_verdicts=MOST_VERDICTS)
     if not asked:
         return []
     repeated = any(one.has_input_ids for one in analysis.measures)
-    clusters = (
-        analysis.store.ask("verdict_clusters", **analysis.scope.parameters, agrees_with_success=sorted(YES)).to_pylist()
-        if repeated
-        else []
-    )
+    clusters = analysis.ask("verdict_clusters", agrees_with_success=sorted(YES)) if repeated else []
     judges = [one for one in read_judges(asked, clusters) if one.judged >= LEAST_JUDGED and one.source != "human"]
-    people = analysis.store.ask("human_verdicts", **analysis.scope.parameters, left_out=list(AGGREGATED)).to_pylist()
+    people = analysis.ask("human_verdicts", left_out=list(AGGREGATED))
     ceilings = {task: measure_ceiling(people, task, analysis.options.confidence) for task in {j.task for j in judges}}
     found = [one for judge in judges if (one := _look_at(analysis, judge, ceilings[judge.task])) is not None]
     return found + find_judge_drifts(analysis, judges, width_s, KIND, QUESTIONS)

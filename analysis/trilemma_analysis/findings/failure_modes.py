@@ -60,12 +60,10 @@ class Mode:
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return for each task the modes that take much of it, and the failures that never reached a model."""
-    asked = analysis.store.ask("failure_modes", **analysis.scope.parameters, most_modes=MOST_MODES).to_pylist()
+    asked = analysis.ask("failure_modes", most_modes=MOST_MODES)
     if not asked:
         return []
-    wins = {
-        row["task_name"]: row for row in analysis.store.ask("successful_runs", **analysis.scope.parameters).to_pylist()
-    }
+    wins = {row["task_name"]: row for row in analysis.ask("successful_runs")}
     found = []
     for task in sorted({row["task_name"] for row in asked}):
         won = wins.get(task, {"successes": 0, "reached": 0, "valued": 0, "worth": 0.0})

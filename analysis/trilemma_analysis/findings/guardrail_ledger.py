@@ -57,10 +57,10 @@ class Ledger:
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each guardrail that blocks often, and for each that never does and takes much time."""
-    rows = analysis.store.ask("guardrail_checks", **analysis.scope.parameters).to_pylist()
+    rows = analysis.ask("guardrail_checks")
     if not rows:
         return []
-    costs = {_key(row): row for row in analysis.store.ask("guardrail_costs", **analysis.scope.parameters).to_pylist()}
+    costs = {_key(row): row for row in analysis.ask("guardrail_costs")}
     ledgers = [_read(analysis, row, costs.get(_key(row))) for row in rows]
     return [found for one in ledgers if (found := _report(analysis, one)) is not None]
 

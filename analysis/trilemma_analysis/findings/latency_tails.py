@@ -68,14 +68,13 @@ def find(analysis: Analysis) -> list[Finding]:
     far = [one for one in analysis.measures if _is_far(one)]
     if not far:
         return []
-    rows = analysis.store.ask(
+    rows = analysis.ask(
         "latency_tails",
-        **analysis.scope.parameters,
         tail_tasks=[one.task for one in far],
         tail_combinations=[one.combination for one in far],
         p50_s=[one.latency_p50.value for one in far],
         p95_s=[one.latency_p95.value for one in far],
-    ).to_pylist()
+    )
     sides = {(row["task_name"], row["combination"], row["is_tail"]): row for row in rows}
     level = 1 - analysis.alpha / (len(far) * len(PARTS))
     by_task: dict[str, list[Tail]] = defaultdict(list)

@@ -43,7 +43,7 @@ class Option:
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task the combination that surely loses most runs to its provider, and what to fall back to."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("provider_failures", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("provider_failures"):
         rows[row["task_name"], row["combination"]].append(row)
     worst: dict[str, tuple[float, str]] = {}
     lost = {key: _rate(_own(ones), analysis) for key, ones in rows.items() if _own(ones)["x"]}

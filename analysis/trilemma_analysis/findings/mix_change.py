@@ -42,11 +42,11 @@ def find(analysis: Analysis) -> list[Finding]:
         return []
     tasks = sorted({one.task for one in analysis.measures})
     middles = [_find_middle(analysis, task) for task in tasks]
-    scope = {**analysis.scope.parameters, "split_tasks": tasks, "split_us": middles}
+    split: dict[str, Any] = {"split_tasks": tasks, "split_us": middles}
     halves: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("mix_halves", **scope, most_segments=MOST_SEGMENTS).to_pylist():
+    for row in analysis.ask("mix_halves", **split, most_segments=MOST_SEGMENTS):
         halves[row["task_name"]].append(row)
-    calls = analysis.store.ask("call_amounts", **scope).to_pylist()
+    calls = analysis.ask("call_amounts", **split)
     traffic = [(task, one) for task in tasks if (one := _split(analysis, task, halves[task])) is not None]
     sources = [
         (task, one) for task in tasks if (one := _split(analysis, task, halves[task], by_source=True)) is not None

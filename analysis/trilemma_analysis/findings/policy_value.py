@@ -28,7 +28,7 @@ LEAST_UNITS = 50  # of a logged choice: with fewer, it has hardly begun
 def find(analysis: Analysis) -> list[Finding]:
     """Return per logged choice: the option that beats choosing as logged, or why the logs cannot tell."""
     rows: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("logged_policies", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("logged_policies"):
         rows[row["task_name"], row["decision_kind"], row["decision_name"]].append(row)
     choices = [choice for key, own in sorted(rows.items()) if (choice := read_choice(key, own)) is not None]
     choices = [choice for choice in choices if choice.units >= LEAST_UNITS and len(choice.actions) > 1]

@@ -78,14 +78,13 @@ def _ask(analysis: Analysis) -> list[Usage]:
     first, last = (f(which) / 1e6 for f, which in (
         (min, [one.first_us for one in analysis.measures]), (max, [one.last_us for one in analysis.measures])
     ))  # fmt: skip
-    rows = analysis.store.ask(
+    rows = analysis.ask(
         "prompt_prefixes",
-        **analysis.scope.parameters,
         width_s=choose_width(first, last),
         lifetime_s=LIFETIME_S,
         prefix_tokens=[size // BYTES_PER_TOKEN for size in PREFIX_BYTES],
         least_tokens=LEAST_TOKENS,
-    ).to_pylist()
+    )
     grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         grouped[row["task_name"], row["provider"], row["model"]].append(row)

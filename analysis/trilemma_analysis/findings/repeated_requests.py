@@ -34,7 +34,7 @@ LEAST_HITS = 20
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task in which surely more than 1 % of requests repeat one answered in time."""
     by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("repeated_requests", **analysis.scope.parameters, ttls_s=list(TTLS_S)).to_pylist():
+    for row in analysis.ask("repeated_requests", ttls_s=list(TTLS_S)):
         by_task[row["task_name"]].append(row)
     return [found for rows in by_task.values() if (found := _report(analysis, choose_ttl(rows))) is not None]
 

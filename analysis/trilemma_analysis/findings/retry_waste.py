@@ -41,7 +41,7 @@ class Stop:
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task the model whose further attempts surely waste most time or money."""
     chains: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("retry_attempts", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("retry_attempts"):
         chains[row["task_name"], row["model"]].append(row)
     tried = sum(row["reached"] >= LEAST_OPEN for rows in chains.values() for row in rows)
     level = 1 - analysis.alpha / max(tried, 1)

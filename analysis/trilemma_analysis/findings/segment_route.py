@@ -52,14 +52,13 @@ def _ask(analysis: Analysis, plains: list[GateResult]) -> dict[str, list[dict[st
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     if plains:
         pairs = [one.comparison for one in plains]
-        table = analysis.store.ask(
+        asked = analysis.ask(
             "segment_pairs",
-            **analysis.scope.parameters,
             pair_tasks=[pair.baseline.task for pair in pairs],
             pair_baselines=[pair.baseline.combination for pair in pairs],
             pair_candidates=[pair.candidate.combination for pair in pairs],
         )
-        for row in table.to_pylist():
+        for row in asked:
             rows[row["task_name"]].append(row)
     return rows
 

@@ -54,7 +54,7 @@ class Cache:
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each cache whose threshold is surely too low, or not known to be safe."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("semantic_hits", **analysis.scope.parameters).to_pylist():
+    for row in analysis.ask("semantic_hits"):
         rows[row["task_name"], row["cache"]].append(row)
     caches = [Cache(*key, ones[0]["lookups"], tuple(ones[::-1])) for key, ones in rows.items()]
     return [

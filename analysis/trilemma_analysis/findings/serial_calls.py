@@ -28,7 +28,7 @@ MOST_GROWTH = 0.25
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task the like calls that take surely more than a tenth of the time because they wait in line."""
-    rows = analysis.store.ask("serial_calls", **analysis.scope.parameters).to_pylist()
+    rows = analysis.ask("serial_calls")
     level = 1 - analysis.alpha / max(len(rows), 1)
     by_task: dict[str, list[tuple[Estimate, dict[str, Any]]]] = defaultdict(list)
     for row in rows:

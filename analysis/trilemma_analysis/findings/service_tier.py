@@ -75,17 +75,16 @@ ORDINARY = Tier(
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task: what a batch or else flex would save, what priority costs for nothing, or a deadline to set."""
-    stated = {row["task_name"] for row in analysis.store.ask("tier_tasks", **analysis.scope.parameters).to_pylist()}
+    stated = {row["task_name"] for row in analysis.ask("tier_tasks")}
     names = sorted(
         stated | {task for task in {one.task for one in analysis.measures} if _spend(analysis, task) >= MATERIAL}
     )
     if not names:
         return []
-    asked = {**analysis.scope.parameters, "tier_tasks": names}
     calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("tier_calls", **asked).to_pylist():
+    for row in analysis.ask("tier_calls", tier_tasks=names):
         calls[row["task_name"]].append(row)
-    rows = analysis.store.ask("tier_runs", **asked, batch_s=BATCH_S, flex_s=FLEX_S, ease=EASE).to_pylist()
+    rows = analysis.ask("tier_runs", tier_tasks=names, batch_s=BATCH_S, flex_s=FLEX_S, ease=EASE)
     return [found for row in rows for found in _report(analysis, row, calls[row["task_name"]])]
 
 

@@ -26,7 +26,7 @@ LEAST_STALLED = 20
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task the model whose streams surely spend more than 2 % of their time in stalls."""
-    rows = analysis.store.ask("stalls", **analysis.scope.parameters, least_s=STALL_S).to_pylist()
+    rows = analysis.ask("stalls", least_s=STALL_S)
     level = 1 - analysis.alpha / max(len(rows), 1)
     by_task: dict[str, list[tuple[Estimate, dict[str, Any]]]] = defaultdict(list)
     for row in rows:

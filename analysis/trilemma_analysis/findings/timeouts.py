@@ -54,7 +54,7 @@ class Plan:
 def find(analysis: Analysis) -> list[Finding]:
     """Return per task the model whose stuck calls are surely waited for too long."""
     lines: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.store.ask("call_times", **analysis.scope.parameters, least=LEAST_TIMEOUTS).to_pylist():
+    for row in analysis.ask("call_times", least=LEAST_TIMEOUTS):
         lines[row["task_name"], row["model"]].append(row)
     level = 1 - analysis.alpha / max(len(lines), 1)
     by_task: dict[str, list[tuple[str, Plan]]] = defaultdict(list)

@@ -30,7 +30,7 @@ def make(analysis: Analysis) -> list[Picture]:
 
 def _draw_repeats(analysis: Analysis) -> list[Picture]:
     level = analysis.options.confidence
-    rows = analysis.store.ask("repeated_requests", **analysis.scope.parameters, ttls_s=list(TTLS)).to_pylist()
+    rows = analysis.ask("repeated_requests", ttls_s=list(TTLS))
     return [
         Frame(TOPIC, task, level).draw(
             "How long would an exact cache have to keep its answers?",
@@ -46,7 +46,7 @@ def _draw_repeats(analysis: Analysis) -> list[Picture]:
 
 def _draw_reads(analysis: Analysis) -> list[Picture]:
     width_s = width_of(analysis)
-    rows = analysis.store.ask("cache_reads", **analysis.scope.parameters, width_s=width_s).to_pylist()
+    rows = analysis.ask("cache_reads", width_s=width_s)
     return [
         Frame(TOPIC, task, analysis.options.confidence).draw(
             "What does the provider's prompt cache read?",
@@ -67,7 +67,7 @@ def _mark_read(row: dict[str, Any], width_s: int, level: float) -> Mark:
 
 def _draw_hits(analysis: Analysis) -> list[Picture]:
     level = analysis.options.confidence
-    rows = analysis.store.ask("cache_hits", **analysis.scope.parameters).to_pylist()
+    rows = analysis.ask("cache_hits")
     return [
         Frame(TOPIC, task, level).draw(
             "How often do the app's own caches answer, and how often wrongly?",

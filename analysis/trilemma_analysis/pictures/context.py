@@ -25,7 +25,7 @@ def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task."""
     level = analysis.options.confidence
     pictures = []
-    for task, rows in by_task(analysis.store.ask("context_sources", **analysis.scope.parameters).to_pylist()).items():
+    for task, rows in by_task(analysis.ask("context_sources")).items():
         frame, question = Frame(TOPIC, task, level), "context_sources"
         if tokens := _mark_tokens(rows, level):
             axis = "tokens per context (mean)"

@@ -56,7 +56,7 @@ def _draw_series(analysis: Analysis) -> list[Picture]:
     """Return the three sides over time, with the changes that the finding sees in its own finer buckets."""
     level = analysis.options.confidence
     fine_s, wide_s = width_of(analysis, MOST_BUCKETS), width_of(analysis)
-    rows = analysis.store.ask("series", **analysis.scope.parameters, width_s=fine_s, least_runs=LEAST_RUNS).to_pylist()
+    rows = analysis.ask("series", width_s=fine_s, least_runs=LEAST_RUNS)
     labels = {one.key: one.label for one in analysis.measures}
     moments = _find_moments(rows, fine_s, level, labels)
     pictures = []
@@ -139,7 +139,7 @@ def _average(n: int, total: float, squares: float, level: float, unit: str) -> E
 def _draw_mix(analysis: Analysis) -> list[Picture]:
     """Return the shares of combinations and of segments in the runs of each bucket, where there are several."""
     width_s = width_of(analysis)
-    rows = analysis.store.ask("traffic", **analysis.scope.parameters, width_s=width_s).to_pylist()
+    rows = analysis.ask("traffic", width_s=width_s)
     labels = {one.key: one.label for one in analysis.measures}
     pictures = []
     for task, lines in by_task(rows).items():

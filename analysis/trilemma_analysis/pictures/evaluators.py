@@ -28,12 +28,10 @@ QUESTIONS = ("verdict_pairs", "human_verdicts")
 
 def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task that has evaluators."""
-    asked = analysis.store.ask(
-        "verdict_pairs", **analysis.scope.parameters, width_s=width_of(analysis), most_verdicts=MOST_VERDICTS
-    ).to_pylist()
+    asked = analysis.ask("verdict_pairs", width_s=width_of(analysis), most_verdicts=MOST_VERDICTS)
     if not asked:
         return []
-    people = analysis.store.ask("human_verdicts", **analysis.scope.parameters, left_out=list(AGGREGATED)).to_pylist()
+    people = analysis.ask("human_verdicts", left_out=list(AGGREGATED))
     judges = read_judges(asked, [])
     return [
         picture

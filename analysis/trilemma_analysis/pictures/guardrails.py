@@ -25,9 +25,9 @@ QUESTIONS = ("guardrail_checks", "fallback_attempts", "retry_attempts")
 def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task."""
     level = analysis.options.confidence
-    checks = by_task(analysis.store.ask("guardrail_checks", **analysis.scope.parameters).to_pylist())
-    chains = by_task(analysis.store.ask("fallback_attempts", **analysis.scope.parameters).to_pylist())
-    retries = by_task(analysis.store.ask("retry_attempts", **analysis.scope.parameters).to_pylist())
+    checks = by_task(analysis.ask("guardrail_checks"))
+    chains = by_task(analysis.ask("fallback_attempts"))
+    retries = by_task(analysis.ask("retry_attempts"))
     return [
         *(picture for task, rows in checks.items() for picture in _draw_checks(task, rows, level)),
         *(

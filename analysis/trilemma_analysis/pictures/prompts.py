@@ -56,7 +56,7 @@ def _draw_versions(analysis: Analysis, task: str, ones: list[Measures]) -> list[
 
 def _draw_time(analysis: Analysis) -> dict[str, Picture]:
     width_s, level = width_of(analysis), analysis.options.confidence
-    rows = analysis.store.ask("traffic", **analysis.scope.parameters, width_s=width_s).to_pylist()
+    rows = analysis.ask("traffic", width_s=width_s)
     return {
         task: Frame(TOPIC, task, level).draw(
             "How did each version do over time?",

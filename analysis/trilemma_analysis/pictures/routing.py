@@ -25,8 +25,8 @@ MOST = 5  # combinations in one picture, those with the most runs
 def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task."""
     width_s = width_of(analysis)
-    traffic = by_task(analysis.store.ask("traffic", **analysis.scope.parameters, width_s=width_s).to_pylist())
-    choices = by_task(analysis.store.ask("route_choices", **analysis.scope.parameters).to_pylist())
+    traffic = by_task(analysis.ask("traffic", width_s=width_s))
+    choices = by_task(analysis.ask("route_choices"))
     segments = [_draw_segments(analysis, task, rows) for task, rows in traffic.items()]
     routes = [_draw_routes(analysis, task, rows) for task, rows in choices.items()]
     return [picture for pictures in segments + routes for picture in pictures]

@@ -24,9 +24,9 @@ def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task whose runs or cost parts do not add up, and one where the kept sums do not."""
     of_runs: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     of_calls: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for row in analysis.ask_once("run_shapes"):
+    for row in analysis.ask("run_shapes"):
         _add(of_runs[row["task_name"]], row["calls"], row["input_tokens"] + row["output_tokens"])
-    for row in analysis.ask_once("call_shapes"):
+    for row in analysis.ask("call_shapes"):
         tokens = row["input_tokens"] + row["output_tokens"]
         _add(of_calls[row["task_name"]], row["in_runs"], tokens, row["split"], row["unequal"])
     found = []
@@ -97,7 +97,7 @@ def _report_parts(task: str, unequal: int, split: int) -> Finding:
 
 
 def _find_rollups(analysis: Analysis) -> list[Finding]:
-    rows = analysis.ask_once("rollup_totals")
+    rows = analysis.ask("rollup_totals")
     if not rows:
         return []
     worst = max(rows, key=lambda row: (abs(row["calls"] - row["daily_calls"]), row["day"]))

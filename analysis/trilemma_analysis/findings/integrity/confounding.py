@@ -24,7 +24,7 @@ LEAST_OVERLAP = 0.1  # of the shorter of two periods
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task whose combinations had periods, or task versions, of their own."""
     found = []
-    shapes = dict(by_task(analysis.ask_once("run_shapes")))
+    shapes = dict(by_task(analysis.ask("run_shapes")))
     for task in sorted({one.task for one in analysis.measures}):
         ones = [one for one in analysis.of_task(task) if one.runs >= LEAST_RUNS]
         if one := _compare_periods(analysis, task, ones):

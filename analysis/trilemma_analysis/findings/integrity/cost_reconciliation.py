@@ -36,7 +36,7 @@ _PROBE = 1000  # tokens: below any long-context threshold
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task where logged costs are not the list price, or cannot be compared with it."""
     foreign: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in analysis.ask_once("call_shapes"):
+    for row in analysis.ask("call_shapes"):
         foreign[row["task_name"]][0] += row["foreign"]
         foreign[row["task_name"]][1] += row["foreign_uncounted"]
     if not any(told for told, _ in foreign.values()):
@@ -53,14 +53,12 @@ def find(analysis: Analysis) -> list[Finding]:
 
 
 def _compare(analysis: Analysis) -> list[dict[str, Any]]:
-    rates = list(_look_up_rates(analysis.ask_once("logged_rates")))
+    rates = list(_look_up_rates(analysis.ask("logged_rates")))
     if not rates:
         return []
     names = ("rate_keys", "input_rates", "cache_read_rates", "cache_write_rates", "output_rates")
     columns = dict(zip(names, (list(column) for column in zip(*rates, strict=True)), strict=True))
-    compared: list[dict[str, Any]] = analysis.store.ask(
-        QUESTIONS[1], **analysis.scope.parameters, **columns
-    ).to_pylist()
+    compared: list[dict[str, Any]] = analysis.ask(QUESTIONS[1], **columns)
     return compared
 
 

@@ -22,7 +22,7 @@ QUESTIONS = ("doubted_runs",)
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task and reason that an evaluation `trilemma.doubt` names."""
     found = []
-    for task, rows in by_task(analysis.ask_once(QUESTIONS[0])):
+    for task, rows in by_task(analysis.ask(QUESTIONS[0])):
         by_reason: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             by_reason[row["doubt"]].append(row)

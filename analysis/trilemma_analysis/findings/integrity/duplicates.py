@@ -22,7 +22,7 @@ LEAST_SHARE = 0.01
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task in which calls are there again."""
-    rows = analysis.ask_once(QUESTIONS[0])
+    rows = analysis.ask(QUESTIONS[0])
     return [found for task, ones in by_task(rows) if (found := _report(task, ones)) is not None]
 
 

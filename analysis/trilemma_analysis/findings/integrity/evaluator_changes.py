@@ -66,7 +66,7 @@ class _Pair:
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task whose success, or verdicts, depend on which of its evaluations one believes."""
     found = []
-    for task, rows in by_task(analysis.ask_once(QUESTIONS[0])):
+    for task, rows in by_task(analysis.ask(QUESTIONS[0])):
         pairs: dict[tuple[str, str], _Pair] = {}
         for row in rows:
             key = row["first_name"], row["second_name"]

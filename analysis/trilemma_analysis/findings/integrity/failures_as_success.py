@@ -35,15 +35,15 @@ def find(analysis: Analysis) -> list[Finding]:
             hollow[task][why] += runs
             worst[task][label] += runs
 
-    for row in analysis.ask_once("run_shapes"):
+    for row in analysis.ask("run_shapes"):
         label = label_of(analysis, row)
         successes[row["task_name"]] += row["successes"]
         count(row["task_name"], "every call failed", label, row["hollow_errors"])
         count(row["task_name"], "the calls gave no token", label, row["hollow_outputs"])
     signed: dict[str, int] = defaultdict(int)
-    for row in analysis.ask_once("signed_successes"):
+    for row in analysis.ask("signed_successes"):
         signed[row["task_name"]] += row["runs"]
-    for row in analysis.ask_once("signed_successes"):
+    for row in analysis.ask("signed_successes"):
         if signed[row["task_name"]] >= LEAST_SIGNED_SHARE * successes[row["task_name"]]:
             count(row["task_name"], f"every call was {row['sign']}", label_of(analysis, row), row["runs"])
     return [

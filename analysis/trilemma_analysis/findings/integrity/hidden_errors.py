@@ -24,7 +24,7 @@ NEVER_S = 1e8  # run_shapes gives a failed run 1e9 s
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task where failed runs have no length, or a much shorter one than answers."""
-    rows = analysis.ask_once(QUESTIONS[0])
+    rows = analysis.ask(QUESTIONS[0])
     return [found for task, ones in by_task(rows) if (found := _report(analysis, task, ones)) is not None]
 
 

@@ -29,8 +29,7 @@ def find(analysis: Analysis) -> list[Finding]:
     tasks = [task for task, count in sorted(errors.items()) if count >= LEAST_INPUTS * LEAST_COMBINATIONS]
     if not tasks:
         return []
-    wanted = {**analysis.scope.parameters, "chosen_tasks": tasks, "least_combinations": LEAST_COMBINATIONS}
-    rows = analysis.store.ask(QUESTIONS[0], **wanted).to_pylist()
+    rows = analysis.ask(QUESTIONS[0], chosen_tasks=tasks, least_combinations=LEAST_COMBINATIONS)
     return [_report(row) for row in rows if row["faulty_inputs"] >= LEAST_INPUTS and not _is_chance(row)]
 
 

@@ -26,7 +26,7 @@ TOLERANCE_NS = 1000
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task whose start times are those of writing, or of counting."""
     found = []
-    for task, rows in by_task(analysis.ask_once(QUESTIONS[0])):
+    for task, rows in by_task(analysis.ask(QUESTIONS[0])):
         seen = [row for row in rows if row["runs"] >= LEAST_RUNS]
         if batches := [row for row in seen if row["moments"] * BATCH <= row["runs"]]:
             found.append(_report_batches(analysis, task, batches))

@@ -47,7 +47,7 @@ def find(analysis: Analysis) -> list[Finding]:
     ]
     if not tasks:
         return []
-    rows = analysis.store.ask(QUESTIONS[0], **analysis.scope.parameters, chosen_tasks=tasks).to_pylist()
+    rows = analysis.ask(QUESTIONS[0], chosen_tasks=tasks)
     reasons = [(task, reason) for task, ones in by_task(rows) for reason in _find_reasons(analysis, ones)]
     found: dict[str, list[_Reason]] = {}
     for (task, reason), p_value in zip(reasons, adjust_doubts([one.p_value for _, one in reasons]), strict=True):

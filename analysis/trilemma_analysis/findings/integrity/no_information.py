@@ -26,7 +26,7 @@ def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task, or some of its segments, where all combinations are always right or wrong."""
     found = [one for task in sorted({one.task for one in analysis.measures}) if (one := _look_at(analysis, task))]
     dull = {one.task for one in found}
-    for task, rows in by_task(analysis.ask_once("segment_shapes")):
+    for task, rows in by_task(analysis.ask("segment_shapes")):
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for row in rows:
             for place, value in enumerate((row["known"], row["successes"], row["known"] > 0)):

@@ -46,7 +46,7 @@ class _Cell:
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task with a combination that fails in one segment alone, and alone in that segment."""
-    cells = [cell for _, rows in by_task(analysis.ask_once(QUESTIONS[0])) for cell in _list_cells(rows)]
+    cells = [cell for _, rows in by_task(analysis.ask(QUESTIONS[0])) for cell in _list_cells(rows)]
     odd: dict[str, list[tuple[_Cell, float]]] = defaultdict(list)
     for cell, p_value in zip(cells, adjust_doubts([cell.p_value for cell in cells]), strict=True):
         if p_value <= analysis.alpha and _is_odd(cell):

@@ -44,7 +44,7 @@ LEAST_SPEED = 3.0  # tokens a second, of answers that took 10 s and more; hosted
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task and thing that is no measurement: latency, cost, length."""
     found = []
-    for task, rows in by_task(analysis.ask_once("run_shapes")):
+    for task, rows in by_task(analysis.ask("run_shapes")):
         found += [
             one
             for one in (
@@ -55,7 +55,7 @@ def find(analysis: Analysis) -> list[Finding]:
             if one is not None
         ]
     found += _find_limits(analysis)
-    for task, rows in by_task(analysis.ask_once("call_shapes")):
+    for task, rows in by_task(analysis.ask("call_shapes")):
         found += [one for make in (_find_free, _find_lengths, _find_slow) if (one := make(task, rows)) is not None]
     return found
 
@@ -147,7 +147,7 @@ def _find_limits(analysis: Analysis) -> list[Finding]:
     """Find combinations whose largest values pile up: a limit ended the runs."""
     tried = [
         (side, row, p_value)
-        for row in analysis.ask_once("run_shapes")
+        for row in analysis.ask("run_shapes")
         for side, (top, total, count, _) in _READ.items()
         if (p_value := is_piled_up(row[top], row[total], row[count])) is not None
     ]
