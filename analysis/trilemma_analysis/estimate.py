@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -10,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 if TYPE_CHECKING:
     from trilemma_analysis.stats.intervals import Interval
 
-__all__ = ["Estimate", "Figure", "Frozen", "no_estimate", "scale_estimate", "to_estimate"]
+__all__ = [
+    "Estimate",
+    "Figure",
+    "Frozen",
+    "is_surely_less",
+    "known_ratio",
+    "no_estimate",
+    "scale_estimate",
+    "to_estimate",
+]
 
 
 def _round_figure(value: float | None) -> float | None:
@@ -58,3 +68,13 @@ def scale_estimate(estimate: Estimate, factor: float, unit: str | None = None) -
     low, high = (low, high) if factor >= 0 else (high, low)
     changes = {"value": value, "low": low, "high": high, "unit": estimate.unit if unit is None else unit}
     return estimate.model_copy(update=changes)
+
+
+def known_ratio(ratio: Estimate | None) -> float:
+    """Return a ratio's value; infinite where it is unknown, so that it is nobody's least."""
+    return math.inf if ratio is None or ratio.value is None else ratio.value
+
+
+def is_surely_less(ratio: Estimate | None) -> bool:
+    """Return whether the whole interval of a ratio lies below 1."""
+    return ratio is not None and (ratio.high or math.inf) < 1

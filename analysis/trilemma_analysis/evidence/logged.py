@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.estimate import Estimate, is_surely_less, known_ratio, to_estimate
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.intervals import Interval
 from trilemma_analysis.stats.off_policy import Logs, check_overlap, value_contrast, value_doubly_robust
@@ -59,12 +59,12 @@ class Arm:
     @property
     def saves(self) -> bool:
         """Return whether it surely costs less."""
-        return self.cost_ratio is not None and (self.cost_ratio.high or math.inf) < 1
+        return is_surely_less(self.cost_ratio)
 
     @property
     def cost(self) -> float:
         """Return its cost as a ratio; infinite where unknown."""
-        return math.inf if self.cost_ratio is None or self.cost_ratio.value is None else self.cost_ratio.value
+        return known_ratio(self.cost_ratio)
 
     @property
     def gain(self) -> float:

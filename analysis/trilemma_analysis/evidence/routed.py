@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trilemma_analysis.estimate import to_estimate
-from trilemma_analysis.findings.finding import Effect, Needed
+from trilemma_analysis.estimate import is_surely_less, known_ratio, to_estimate
+from trilemma_analysis.findings.finding import Needed
 from trilemma_analysis.gates import POWER
 from trilemma_analysis.measures import PICO, read_moments
 from trilemma_analysis.stats.multiplicity import holm
@@ -34,7 +34,6 @@ __all__ = [
     "best_plain_ratio",
     "can_show",
     "find_paired",
-    "list_effects",
     "plan_inputs",
     "say_need",
     "value_policy",
@@ -54,12 +53,12 @@ class Routed:
     @property
     def saves(self) -> bool:
         """Return whether it surely costs less."""
-        return self.cost_ratio is not None and (self.cost_ratio.high or math.inf) < 1
+        return is_surely_less(self.cost_ratio)
 
     @property
     def cost(self) -> float:
         """Return its cost as a ratio to the baseline's; infinite where unknown."""
-        return math.inf if self.cost_ratio is None or self.cost_ratio.value is None else self.cost_ratio.value
+        return known_ratio(self.cost_ratio)
 
 
 def value_policy(pairs: PairTable, amounts: dict[str, Any], margin: float, confidence: float) -> Routed:
@@ -133,16 +132,5 @@ def say_need(n: int, plain: GateResult) -> tuple[str, Needed]:
     return text, needed.model_copy(update={"cost": cost, "currency": price.unit})
 
 
-def list_effects(one: Routed) -> tuple[Effect, ...]:
-    """Return the effects on the three sides, as the action's prediction."""
-    effects = [Effect(side="quality", what="difference in success rate", estimate=one.difference)]
-    if one.cost_ratio is not None:
-        effects.append(Effect(side="cost", what="cost per run, policy to baseline", estimate=one.cost_ratio))
-    if one.latency_ratio is not None:
-        effects.append(Effect(side="latency", what="latency, policy to baseline", estimate=one.latency_ratio))
-    return tuple(effects)
-
-
 def _cost(result: GateResult) -> float:
-    ratio = result.comparison.cost_ratio
-    return math.inf if ratio is None or ratio.value is None else ratio.value
+    return known_ratio(result.comparison.cost_ratio)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from trilemma_analysis.evidence.effects import list_effects
 from trilemma_analysis.evidence.routed import (
     Routed,
     adjust_safe,
     best_plain_ratio,
     find_paired,
-    list_effects,
     plan_inputs,
     say_need,
     value_policy,
@@ -33,6 +33,7 @@ __all__ = ["KIND", "QUESTIONS", "Cascade", "decide", "find"]
 
 KIND = "cascade"
 QUESTIONS = ("inline_scores", "cascades")
+VERSUS = "policy to baseline"
 SIGNS = ("error", "truncated", "refused", "filtered", "blocked", "invalid", "tool_error")
 LEAST_FIRED = 10  # inputs on which the signal fires; with fewer, nothing is known of what it tells
 LEAST_SCORED = 0.9  # of the runs of the cheap combination: an evaluator that is seldom asked is no signal
@@ -188,7 +189,7 @@ def _report_safe(analysis: Analysis, one: Cascade, p_value: float) -> Finding:
         ),
         verdict=Verdict.ACT,
         evidence=Evidence(n=routed.test.n, unit="inputs tried by both", questions=QUESTIONS, p_value=p_value),
-        effects=list_effects(routed),
+        effects=list_effects(routed, VERSUS),
         saving=save_by_ratio(analysis, then, routed.cost_ratio),
         risk=_name_risk(one),
         change=f"Send {task} to {first.label}; where {_name_signal(one)}, send the same input to {then.label}.",
@@ -217,7 +218,7 @@ def _report_open(analysis: Analysis, one: Cascade, p_value: float, more: int) ->
         ),
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=Evidence(n=routed.test.n, unit="inputs tried by both", questions=QUESTIONS, p_value=p_value),
-        effects=list_effects(routed),
+        effects=list_effects(routed, VERSUS),
         saving=save_by_ratio(analysis, then, routed.cost_ratio),
         risk="Switching now would be a guess.",
         change=f"Collect data: {text}, would settle it with 80 % power if the cascade truly is as good.",

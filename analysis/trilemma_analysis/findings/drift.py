@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.evidence.savings import identify
@@ -30,8 +31,6 @@ __all__ = ["KIND", "QUESTIONS", "find", "find_drifts"]
 KIND = "drift"
 QUESTIONS = ("series",)
 LEAST_RUNS = 40  # of a combination: a change needs 20 runs on each side
-MOST_BUCKETS = 60
-WIDTHS_S = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,11 @@ def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each combination and side of the triangle that changed beyond chance."""
     if not analysis.measures:
         return []
-    width_s = choose_width(
-        min(one.first_us for one in analysis.measures) / 1e6, max(one.last_us for one in analysis.measures) / 1e6
-    )
+    width_s = find_width(analysis)
     rows = analysis.ask("series", width_s=width_s, least_runs=LEAST_RUNS)
     labels = {one.key: one.label for one in analysis.measures}
     drifts = find_drifts(rows, width_s, analysis.options.confidence)
     return [_report(one, labels[one.task, one.combination], width_s) for one in drifts]
-
-
-def choose_width(first_s: float, last_s: float, most: int = MOST_BUCKETS) -> int:
-    """Return the finest round bucket width, in seconds, that cuts the time into at most so many."""
-    return next((width for width in WIDTHS_S if (last_s - first_s) / width <= most), WIDTHS_S[-1])
 
 
 def find_drifts(rows: Sequence[dict[str, Any]], width_s: int, confidence: float) -> list[Drift]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import adjust_claims
-from trilemma_analysis.estimate import scale_estimate
+from trilemma_analysis.estimate import known_ratio, scale_estimate
+from trilemma_analysis.evidence.effects import list_effects
 from trilemma_analysis.evidence.effort_levels import Pair, read_pairs
 from trilemma_analysis.evidence.routed import can_show
 from trilemma_analysis.evidence.savings import identify, save_by_ratio
@@ -28,6 +29,7 @@ __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "effort"
 QUESTIONS = ("effort_levels", "effort_runs")
+VERSUS = "less effort to more"
 AXES = {"reasoning_level": "reasoning effort", "max_tokens": "limit of output tokens"}
 WORTH = 0.95  # of the cost per run: a level that saves less than a twentieth is not worth a finding
 
@@ -141,7 +143,7 @@ def _report_worse(one: _Judged) -> Finding:
         ),
         verdict=Verdict.DONT,
         evidence=_cite(pair, one.p_worse),
-        effects=_list_effects(pair),
+        effects=list_effects(pair, VERSUS),
         risk="None in staying; the money not saved is the price of the quality kept.",
         change=f"Keep {noun} {base.label} in {base.task} with {base.combination}.",
         verification="The levels are compared anew with each report.",
@@ -168,7 +170,7 @@ def _report_open(analysis: Analysis, more: int, one: _Judged) -> Finding:
         ),
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=_cite(pair, one.p_safe),
-        effects=_list_effects(pair),
+        effects=list_effects(pair, VERSUS),
         saving=_save(analysis, pair),
         risk="Going down now would be a guess.",
         change=f"Collect data: {text}, would settle it with 80 % power if less effort truly does as well.",
@@ -186,7 +188,7 @@ def _plan(analysis: Analysis, one: _Judged) -> int | None:
 
 
 def _cheapest(judged: Iterable[_Judged]) -> _Judged:
-    return min(judged, key=lambda one: (_value(one.pair.cost_ratio), one.pair.other.name))
+    return min(judged, key=lambda one: (known_ratio(one.pair.cost_ratio), one.pair.other.name))
 
 
 def _predict(pair: Pair) -> tuple[Effect, ...]:
@@ -201,15 +203,6 @@ def _predict(pair: Pair) -> tuple[Effect, ...]:
         latency = _map(pair.latency_ratio, lambda ratio: ratio**share)
         effects.append(Effect(side="latency", what="latency, over all its runs", estimate=latency))
     return tuple(effects)
-
-
-def _list_effects(pair: Pair) -> tuple[Effect, ...]:
-    named = (
-        ("quality", "difference in success rate", pair.difference),
-        ("cost", "cost per run, less effort to more", pair.cost_ratio),
-        ("latency", "latency, less effort to more", pair.latency_ratio),
-    )
-    return tuple(Effect(side=side, what=what, estimate=one) for side, what, one in named if one is not None)
 
 
 def _save(analysis: Analysis, pair: Pair) -> Any:
@@ -260,7 +253,3 @@ def _name_risk(pair: Pair) -> str:
     if pair.paired:
         return loss
     return f"{loss} The levels served different inputs: if harder ones were given more effort, this compares inputs."
-
-
-def _value(ratio: Estimate | None) -> float:
-    return math.inf if ratio is None or ratio.value is None else ratio.value

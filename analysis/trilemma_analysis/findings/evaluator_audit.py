@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import Estimate, to_estimate
 from trilemma_analysis.evidence.audits import LEAST_OF_EACH, USELESS_BELOW, audit, count_said, decide
 from trilemma_analysis.evidence.judge_drift import find_judge_drifts
 from trilemma_analysis.evidence.people import Ceiling, measure_ceiling
 from trilemma_analysis.evidence.savings import identify, save_by_share
 from trilemma_analysis.evidence.verdicts import AGGREGATED, ENOUGH_PAIRS, YES, read_judges, to_codes
-from trilemma_analysis.findings.drift import choose_width
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Saving, Verdict
 from trilemma_analysis.stats.intervals import Interval, jeffreys, two_sided_z
 from trilemma_analysis.stats.unpaired import newcombe
@@ -38,9 +38,7 @@ def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each judge of each task, and one for each whose errors changed in time."""
     if not analysis.measures:
         return []
-    width_s = choose_width(
-        min(one.first_us for one in analysis.measures) / 1e6, max(one.last_us for one in analysis.measures) / 1e6
-    )
+    width_s = find_width(analysis)
     asked = analysis.ask("verdict_pairs", width_s=width_s, most_verdicts=MOST_VERDICTS)
     if not asked:
         return []

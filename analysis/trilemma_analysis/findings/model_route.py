@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trilemma_analysis.estimate import known_ratio
+from trilemma_analysis.evidence.effects import list_effects
 from trilemma_analysis.evidence.savings import identify, save_by_ratio
-from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
+from trilemma_analysis.findings.finding import Action, Evidence, Finding, Needed, Verdict
 from trilemma_analysis.stats.noninferiority import GateVerdict
 from trilemma_analysis.wording import say_change, say_count, say_money, say_points, say_ratio
 
@@ -18,6 +20,7 @@ __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "model_route"
 QUESTIONS = ("combinations", "pair_outcomes", "pair_amounts", "latency_at_ranks")
+VERSUS = "candidate to baseline"
 NAMED = 3  # candidates named in one sentence; the rest are counted
 
 
@@ -63,7 +66,7 @@ def _report_safe(analysis: Analysis, safe: list[GateResult]) -> Finding:
         ),
         verdict=Verdict.ACT,
         evidence=_cite(best, best.p_noninferior),
-        effects=_list_effects(best),
+        effects=list_effects(best.comparison.stated, VERSUS),
         saving=save_by_ratio(analysis, made.baseline, made.stated.cost_ratio),
         risk=_name_risk(best),
         change=f"Send {made.baseline.task} to {made.candidate.label} instead of {made.baseline.label}.",
@@ -93,7 +96,7 @@ def _report_worse(worse: list[GateResult]) -> Finding:
         ),
         verdict=Verdict.DONT,
         evidence=_cite(cheapest, cheapest.p_worse),
-        effects=_list_effects(cheapest),
+        effects=list_effects(cheapest.comparison.stated, VERSUS),
         risk="None in staying; the money not saved is the price of the quality kept.",
         change=f"Keep {made.baseline.label} for {made.baseline.task}.",
         verification="The gate is computed anew with each report.",
@@ -128,7 +131,7 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
         ),
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=_cite(nearest, nearest.p_noninferior),
-        effects=_list_effects(nearest),
+        effects=list_effects(nearest.comparison.stated, VERSUS),
         saving=save_by_ratio(analysis, made.baseline, made.stated.cost_ratio) if _ratio(nearest, "cost") < 1 else None,
         risk="Switching now would be a guess.",
         change=f"Collect data: {need}.",
@@ -137,16 +140,6 @@ def _report_open(analysis: Analysis, open_: list[GateResult]) -> Finding:
         if nearest.needed is None
         else Needed(n=nearest.needed, unit="inputs tried by both", cost=nearest.needed_cost, currency=currency),
     )
-
-
-def _list_effects(result: GateResult) -> tuple[Effect, ...]:
-    made = result.comparison.stated
-    effects = [Effect(side="quality", what="difference in success rate", estimate=made.difference)]
-    if made.cost_ratio is not None:
-        effects.append(Effect(side="cost", what="cost per run, candidate to baseline", estimate=made.cost_ratio))
-    if made.latency_ratio is not None:
-        effects.append(Effect(side="latency", what="latency, candidate to baseline", estimate=made.latency_ratio))
-    return tuple(effects)
 
 
 def _cite(result: GateResult, p_value: float) -> Evidence:
@@ -203,5 +196,4 @@ def _rank_open(result: GateResult) -> tuple[bool, bool, int, str]:
 
 
 def _ratio(result: GateResult, side: str) -> float:
-    ratio = result.comparison.cost_ratio if side == "cost" else result.comparison.latency_ratio
-    return float("inf") if ratio is None or ratio.value is None else ratio.value
+    return known_ratio(result.comparison.cost_ratio if side == "cost" else result.comparison.latency_ratio)

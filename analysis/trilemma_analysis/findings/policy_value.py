@@ -7,9 +7,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import CLAIM_FAMILIES
+from trilemma_analysis.evidence.effects import list_effects
 from trilemma_analysis.evidence.logged import LoggedChoice, read_choice
 from trilemma_analysis.evidence.savings import identify, save_by_share
-from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Needed, Verdict
+from trilemma_analysis.findings.finding import Action, Evidence, Finding, Needed, Verdict
 from trilemma_analysis.stats.off_policy import MIN_EFFECTIVE
 from trilemma_analysis.wording import say_change, say_count, say_points, say_share
 
@@ -22,6 +23,7 @@ __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "policy_value"
 QUESTIONS = ("logged_policies",)
+VERSUS = "this option to as logged"
 LEAST_UNITS = 50  # of a logged choice: with fewer, it has hardly begun
 
 
@@ -72,7 +74,7 @@ def _report_arm(analysis: Analysis, choice: LoggedChoice, arm: Arm, margin: floa
         ),
         verdict=Verdict.ACT,
         evidence=Evidence(n=choice.units, unit=choice.unit_name, questions=QUESTIONS),
-        effects=_list_effects(arm),
+        effects=list_effects(arm, VERSUS),
         saving=_save(analysis, choice, arm),
         risk=_name_risk(arm),
         change=f"Let {choice.kind} {choice.name} choose {arm.name} for {choice.task}; explore with a twentieth of it.",
@@ -99,7 +101,7 @@ def _report_open(choice: LoggedChoice, arm: Arm, margin: float) -> Finding:
         ),
         verdict=Verdict.NOT_ENOUGH_DATA,
         evidence=Evidence(n=choice.units, unit=choice.unit_name, questions=QUESTIONS),
-        effects=_list_effects(arm),
+        effects=list_effects(arm, VERSUS),
         risk="Choosing it always would be a guess.",
         change=f"Collect data: go on choosing at random, for {say_count(more)} more {choice.unit_name}.",
         verification="Run the report again on the longer period.",
@@ -130,15 +132,6 @@ def _report_refused(choice: LoggedChoice, arms: list[Arm]) -> Finding:
         verification="Run the report again on the longer period.",
         needed=None if needed is None else Needed(n=needed, unit=f"{choice.unit_name} with a logged probability"),
     )
-
-
-def _list_effects(arm: Arm) -> tuple[Effect, ...]:
-    named = (
-        ("quality", "difference in success rate", arm.difference),
-        ("cost", "cost per run, this option to as logged", arm.cost_ratio),
-        ("latency", "latency, this option to as logged", arm.latency_ratio),
-    )
-    return tuple(Effect(side=side, what=what, estimate=one) for side, what, one in named if one is not None)
 
 
 def _save(analysis: Analysis, choice: LoggedChoice, arm: Arm) -> Saving | None:

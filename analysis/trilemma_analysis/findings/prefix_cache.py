@@ -14,9 +14,9 @@ import numpy as np
 from trilemma.fingerprints import PREFIX_BYTES
 from trilemma.price import price_call
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import Estimate, no_estimate, scale_estimate, to_estimate
 from trilemma_analysis.evidence.savings import identify, keep_rest, save_part
-from trilemma_analysis.findings.drift import choose_width
 from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
 from trilemma_analysis.measures import PICO
 from trilemma_analysis.stats.moments import collect_moments
@@ -75,12 +75,9 @@ def find(analysis: Analysis) -> list[Finding]:
 
 
 def _ask(analysis: Analysis) -> list[Usage]:
-    first, last = (f(which) / 1e6 for f, which in (
-        (min, [one.first_us for one in analysis.measures]), (max, [one.last_us for one in analysis.measures])
-    ))  # fmt: skip
     rows = analysis.ask(
         "prompt_prefixes",
-        width_s=choose_width(first, last),
+        width_s=find_width(analysis),
         lifetime_s=LIFETIME_S,
         prefix_tokens=[size // BYTES_PER_TOKEN for size in PREFIX_BYTES],
         least_tokens=LEAST_TOKENS,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.comparisons import compare
+from trilemma_analysis.evidence.effects import list_effects
 from trilemma_analysis.evidence.savings import identify, save_by_ratio
-from trilemma_analysis.findings.finding import Action, Effect, Evidence, Finding, Verdict
+from trilemma_analysis.findings.finding import Action, Evidence, Finding, Verdict
 from trilemma_analysis.wording import say_change, say_count
 
 if TYPE_CHECKING:
@@ -63,17 +64,7 @@ def _report(analysis: Analysis, one: Comparison, p_value: float) -> Finding:
     prompt = older.axes.get("prompt_name", "the prompt")
     bad_version, good_version = bad.axes["prompt_version"], good.axes["prompt_version"]
     basis = "inputs tried by both" if one.paired else "runs of the smaller side, on different inputs"
-    effects = [
-        Effect(
-            side="quality",
-            what=f"success rate, {newer.axes['prompt_version']} minus {older.axes['prompt_version']}",
-            estimate=one.difference,
-        )
-    ]
-    if one.cost_ratio is not None:
-        effects.append(Effect(side="cost", what="cost per run, newer to older", estimate=one.cost_ratio))
-    if one.latency_ratio is not None:
-        effects.append(Effect(side="latency", what="latency, newer to older", estimate=one.latency_ratio))
+    moved = f"success rate, {newer.axes['prompt_version']} minus {older.axes['prompt_version']}"
     return Finding(
         id=identify(KIND, older.task, older.combination, newer.combination),
         kind=KIND,
@@ -87,7 +78,7 @@ def _report(analysis: Analysis, one: Comparison, p_value: float) -> Finding:
         ),
         verdict=Verdict.ACT if in_use else Verdict.DONT,
         evidence=Evidence(n=one.test.n, unit=basis, questions=QUESTIONS, p_value=p_value),
-        effects=tuple(effects),
+        effects=list_effects(one, "newer to older", moved),
         saving=save_by_ratio(analysis, older, one.cost_ratio) if not newer_is_worse else None,
         risk=(
             "Small: the better version has served this task already."

@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from trilemma_analysis.claims import adjust_claims
-from trilemma_analysis.evidence.routed import best_plain_ratio, find_paired, list_effects, plan_inputs, say_need
+from trilemma_analysis.evidence.effects import list_effects
+from trilemma_analysis.evidence.routed import best_plain_ratio, find_paired, plan_inputs, say_need
 from trilemma_analysis.evidence.savings import identify, save_by_ratio
 from trilemma_analysis.evidence.segments import Split, split_inputs
 from trilemma_analysis.findings.finding import Action, Evidence, Finding, Verdict
@@ -22,6 +23,7 @@ __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "segment_route"
 QUESTIONS = ("segment_pairs",)
+VERSUS = "policy to baseline"
 WELL_COVERED = 0.8  # of the shared inputs: where fewer have a segment, the rest is no policy's business
 FEATURES = {"segment": "segment", "input_size": "size of the input"}
 NAMED = 4
@@ -90,7 +92,7 @@ def _report_safe(analysis: Analysis, split: Split, best: Policy, plains: list[Ga
         ),
         verdict=Verdict.ACT,
         evidence=Evidence(n=routed.test.n, unit="held-out inputs", questions=QUESTIONS, p_value=best.p_value),
-        effects=list_effects(routed),
+        effects=list_effects(routed, VERSUS),
         saving=save_by_ratio(analysis, baseline, routed.cost_ratio),
         risk=_name_risk(best),
         change=f"Route {task} by {feature}: {_name_routes(best, plains)}; all else stays on {baseline.label}.",
@@ -128,7 +130,7 @@ def _report_open(analysis: Analysis, split: Split, near: Policy, plains: list[Ga
             ),
             verdict=Verdict.NOT_ENOUGH_DATA,
             evidence=Evidence(n=routed.test.n, unit="held-out inputs", questions=QUESTIONS, p_value=near.p_value),
-            effects=list_effects(routed),
+            effects=list_effects(routed, VERSUS),
             saving=save_by_ratio(analysis, baseline, routed.cost_ratio),
             risk="Switching now would be a guess.",
             change=f"Collect data: {text}, would settle it with 80 % power if the route truly is as good.",
@@ -156,7 +158,7 @@ def _report_illusion(split: Split, plains: list[GateResult], p_value: float) -> 
         ),
         verdict=Verdict.DONT,
         evidence=Evidence(n=worst.held_out.test.n, unit="held-out inputs", questions=QUESTIONS, p_value=p_value),
-        effects=list_effects(worst.held_out),
+        effects=list_effects(worst.held_out, VERSUS),
         risk="None in staying; the money not saved is the price of the quality kept.",
         change=f"Keep {baseline.label} for all of {task}.",
         verification="The halves are judged anew with each report.",

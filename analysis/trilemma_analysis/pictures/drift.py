@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import Estimate, to_estimate
-from trilemma_analysis.findings.drift import LEAST_RUNS, MOST_BUCKETS, find_drifts
+from trilemma_analysis.findings.drift import LEAST_RUNS, find_drifts
 from trilemma_analysis.pictures.marks import by_task, choose_most, read_time, share_of, width_of
 from trilemma_analysis.pictures.picture import Frame, Mark, Moment, Picture
 from trilemma_analysis.stats.intervals import Interval, two_sided_z
@@ -55,7 +56,7 @@ def make(analysis: Analysis) -> list[Picture]:
 def _draw_series(analysis: Analysis) -> list[Picture]:
     """Return the three sides over time, with the changes that the finding sees in its own finer buckets."""
     level = analysis.options.confidence
-    fine_s, wide_s = width_of(analysis, MOST_BUCKETS), width_of(analysis)
+    fine_s, wide_s = find_width(analysis), width_of(analysis)
     rows = analysis.ask("series", width_s=fine_s, least_runs=LEAST_RUNS)
     labels = {one.key: one.label for one in analysis.measures}
     moments = _find_moments(rows, fine_s, level, labels)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import no_estimate, to_estimate
-from trilemma_analysis.findings.drift import choose_width
 from trilemma_analysis.measures import read_moments
 from trilemma_analysis.stats.intervals import wilson
 from trilemma_analysis.stats.ratios import ratio_of_sums, share_of_sums
@@ -57,10 +57,9 @@ def mean_of(row: dict[str, Any], prefix: str, unit: str, confidence: float, scal
     return to_estimate(ratio_of_sums(moments, confidence), int(row[f"{prefix}_n"]), unit, method)
 
 
-def width_of(analysis: Analysis, most: int = BUCKETS) -> int:
-    """Return the width of a bucket, in seconds, that cuts the time of the runs into at most so many."""
-    first, last = min(one.first_us for one in analysis.measures), max(one.last_us for one in analysis.measures)
-    return choose_width(first / 1e6, last / 1e6, most)
+def width_of(analysis: Analysis) -> int:
+    """Return the width of a picture's bucket, in seconds."""
+    return find_width(analysis, BUCKETS)
 
 
 def read_time(bucket: int, width_s: int) -> datetime:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trilemma.version import VERSION
 
 from trilemma_analysis.analysis import Analysis, analyse
+from trilemma_analysis.estimate import known_ratio
 from trilemma_analysis.findings import choose_finders, find_all
 from trilemma_analysis.frontier import place_on_frontier
 from trilemma_analysis.integrity import check_store, check_task
@@ -266,6 +267,4 @@ def _is_baseline(one: Measures, baseline: Baseline | None) -> bool:
 def _rank_gate(result: GateResult) -> tuple[int, float, str]:
     """Order the gate: safe first, then open, then worse; within each the cheapest first."""
     order = {"safe": 0, "not enough data": 1, "worse": 2}[result.verdict.value]
-    ratio = result.comparison.cost_ratio
-    cost = float("inf") if ratio is None or ratio.value is None else ratio.value
-    return order, cost, result.comparison.candidate.combination
+    return order, known_ratio(result.comparison.cost_ratio), result.comparison.candidate.combination
