@@ -25,6 +25,7 @@ __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "repeated_requests"
 QUESTIONS = ("repeated_requests",)
+TRIED_S = (300.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)  # asked once, for the picture of caching too
 TTLS_S = (300.0, 3600.0, 86_400.0, 604_800.0)  # what caches offer; beyond a week most answers are stale
 ENOUGH = 0.95  # of the best time to live's saving: a shorter one that saves as much leaves fewer answers stale
 LEAST_SHARE = 0.01  # with fewer repeats than this (the interval's lower end) a cache is not worth its keep
@@ -34,8 +35,9 @@ LEAST_HITS = 20
 def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task in which surely more than 1 % of requests repeat one answered in time."""
     by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.ask("repeated_requests", ttls_s=list(TTLS_S)):
-        by_task[row["task_name"]].append(row)
+    for row in analysis.ask("repeated_requests", ttls_s=list(TRIED_S)):
+        if float(row["ttl_s"]) in TTLS_S:
+            by_task[row["task_name"]].append(row)
     return [found for rows in by_task.values() if (found := _report(analysis, choose_ttl(rows))) is not None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trilemma_analysis.findings.repeated_requests import TRIED_S
 from trilemma_analysis.pictures.marks import by_task, read_time, share_of, share_of_moments, width_of
 from trilemma_analysis.pictures.picture import Frame, Mark, Picture
 
@@ -20,7 +21,7 @@ NEEDS = (
 )
 KINDS = ("repeated_requests", "prefix_cache", "semantic_cache")
 QUESTIONS = ("repeated_requests", "cache_reads", "cache_hits")
-TTLS = {300.0: "5 minutes", 3600.0: "1 hour", 21_600.0: "6 hours", 86_400.0: "1 day", 604_800.0: "1 week"}
+TTLS = dict(zip(TRIED_S, ("5 minutes", "1 hour", "6 hours", "1 day", "1 week"), strict=True))
 
 
 def make(analysis: Analysis) -> list[Picture]:
@@ -30,7 +31,7 @@ def make(analysis: Analysis) -> list[Picture]:
 
 def _draw_repeats(analysis: Analysis) -> list[Picture]:
     level = analysis.options.confidence
-    rows = analysis.ask("repeated_requests", ttls_s=list(TTLS))
+    rows = analysis.ask("repeated_requests", ttls_s=list(TRIED_S))
     return [
         Frame(TOPIC, task, level).draw(
             "How long would an exact cache have to keep its answers?",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import to_estimate
 from trilemma_analysis.evidence.people import measure_ceiling
 from trilemma_analysis.evidence.verdicts import AGGREGATED, read_judges, to_codes
 from trilemma_analysis.findings.evaluator_audit import MOST_VERDICTS
-from trilemma_analysis.pictures.marks import share_of, width_of
+from trilemma_analysis.pictures.marks import share_of
 from trilemma_analysis.pictures.picture import Frame, Mark, Picture
 from trilemma_analysis.wording import say_share
 
@@ -28,7 +29,7 @@ QUESTIONS = ("verdict_pairs", "human_verdicts")
 
 def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task that has evaluators."""
-    asked = analysis.ask("verdict_pairs", width_s=width_of(analysis), most_verdicts=MOST_VERDICTS)
+    asked = analysis.ask("verdict_pairs", width_s=find_width(analysis), most_verdicts=MOST_VERDICTS)
     if not asked:
         return []
     people = analysis.ask("human_verdicts", left_out=list(AGGREGATED))
