@@ -43,9 +43,10 @@ class Analysis:
 
     def ask(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """Return the rows of a question over the scope, asked once however many findings and pictures want them."""
-        asked = name, repr(sorted(parameters.items()))
+        bound = {**self.scope.parameters, **parameters}  # with the scope: an analysis of another one shares the answers
+        asked = name, repr(sorted(bound.items()))
         if asked not in self.answers:
-            self.answers[asked] = self.store.ask(name, **self.scope.parameters, **parameters).to_pylist()
+            self.answers[asked] = self.store.ask(name, **bound).to_pylist()
         return self.answers[asked]
 
     def is_candidate(self, result: GateResult) -> bool:

@@ -15,7 +15,7 @@ from trilemma.errors import ConfigurationError
 
 from trilemma_analysis.analysis import analyse
 from trilemma_analysis.estimate import Estimate, to_estimate
-from trilemma_analysis.findings import Verdict, list_finders
+from trilemma_analysis.findings import Verdict, drift
 from trilemma_analysis.loop.ledger import write_certificate
 from trilemma_analysis.loop.model import Certificate, CertificateState
 from trilemma_analysis.measures import measure_combinations
@@ -230,8 +230,7 @@ def _find_new_drifts(store: Store, one: Certificate, until: datetime) -> list[st
 
 def _find_drifts(analysis: Analysis, label: str) -> tuple[str, ...]:
     """Return the ids of the findings that a combination changed for the worse."""
-    finders = [finder for finder in list_finders() if finder.KIND == "drift"]
-    found = [one for finder in finders for one in finder.find(analysis)]
+    found = drift.find(analysis)
     return tuple(sorted(one.id for one in found if one.where == label and one.verdict is Verdict.ACT))
 
 

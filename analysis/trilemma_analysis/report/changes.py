@@ -9,7 +9,7 @@ import numpy as np
 
 from trilemma_analysis.comparisons import divide_estimates
 from trilemma_analysis.estimate import Estimate, to_estimate
-from trilemma_analysis.findings import list_finders
+from trilemma_analysis.findings import drift
 from trilemma_analysis.measures import PICO, measure_combinations, read_moments
 from trilemma_analysis.report.model import Shift, TaskChange
 from trilemma_analysis.stats.clustered import clustered_rate, design_effect
@@ -29,7 +29,7 @@ __all__ = ["CHANGE_QUESTIONS", "find_changes"]
 
 CHANGE_QUESTIONS = ("period_totals", "period_latencies", "period_mix")
 # Findings that say why a figure moved: something drifted, other traffic came, or the judge changed.
-WHY = ("drift", "mix_change", "judge_drift", "evaluator_changes")
+WHY = ("drift", "mix_change", "evaluator_changes")
 
 _Row = dict[str, Any]
 
@@ -72,8 +72,7 @@ def _find_drifts(analysis: Analysis, before: datetime, tasks: tuple[str, ...]) -
     """Return the drifts over both periods together, of tasks in which something surely changed."""
     scope = replace(analysis.scope, tasks=tasks, since=before)
     measures = tuple(measure_combinations(analysis.store, scope, analysis.options.confidence))
-    both = replace(analysis, scope=scope, measures=measures)
-    return [one for finder in list_finders() if finder.KIND == "drift" for one in finder.find(both)]
+    return drift.find(replace(analysis, scope=scope, measures=measures))
 
 
 def _explain(one: TaskChange, findings: Sequence[Finding]) -> TaskChange:
