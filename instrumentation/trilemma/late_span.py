@@ -25,7 +25,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanContext, SpanKind, Status, Sta
 from trilemma import guard
 from trilemma.task_spans import TaskSpanProcessor
 
-__all__ = ["LateSpan", "LateTracer", "Reading"]
+__all__ = ["LateSpan", "LateTracer", "Reading", "make_waiting"]
 
 _MAX_WAITING = 128  # spans that hold a response; one more, and all are read at once
 _MAX_ATTRIBUTES = 100  # a call writes fewer
@@ -141,7 +141,7 @@ class LateSpan(_Span):
         readable = self._readable = _LateReadable(self, reading)
         _waiting.append(weakref.ref(readable))
         if len(_waiting) > _MAX_WAITING:
-            _make_waiting()
+            make_waiting()
         try:
             self._tracer.span_processor.on_end(readable)
         except Exception:  # noqa: BLE001  # a span processor's bug, which is not the user's call's either
@@ -216,7 +216,8 @@ class _LateReadable(ReadableSpan):
             self._made = True
 
 
-def _make_waiting() -> None:
+def make_waiting() -> None:
+    """Make the ended spans that wait for a reader, and forget them."""
     while _waiting:
         try:
             if (readable := _waiting.popleft()()) is not None:
