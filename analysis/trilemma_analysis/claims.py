@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trilemma_analysis.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CLAIM_FAMILIES", "adjust_claims"]
+__all__ = ["CLAIM_FAMILIES", "FAMILIES", "adjust_claims"]
 
 # What a report claims by a test comes in families, each of which may err with its part of the report's error, so that
 # the whole report claims nothing false with the confidence asked for. What is stated with an interval, and asks only
 # whether it is worth the trouble, is no claim of this kind.
-CLAIM_FAMILIES = 8  # routes, prompt versions, drift, segments, effort, judges, mix, integrity
+FAMILIES: Final = {  # by the module that tests
+    "routes": "gates",
+    "prompt versions": "findings.prompt_version",
+    "drift": "findings.drift",
+    "segments": "findings.segment_route",
+    "effort": "findings.effort",
+    "policies": "findings.policy_value",
+    "judges": "evidence.judge_drift",
+    "mix": "findings.mix_change",
+    "integrity": "evidence.doubting",
+}
+CLAIM_FAMILIES: Final = len(FAMILIES)
 
 
 def adjust_claims(p_values: Sequence[float]) -> list[float]:
