@@ -8,7 +8,7 @@
 --     both (or, alone, over its own against nothing): differences Array(Int64) and counts Array(UInt64): this level's success
 --     rate minus the other's, in 1e-4; cost_{n,x,y,xx,yy,xy}: x this level's and y the other's mean cost (alone: x cost and y priced
 --     runs), in 1e-12; latency_{n,sum,squares} of log(this / other).
--- cost: one pass over the calls of these tasks, grouped by run, then a join in memory over inputs tried at several levels.
+-- cost: one pass over the calls of these tasks, grouped by run, and one over their runs, grouped by input; memory grows with both.
 WITH
 levels AS
 (
@@ -50,77 +50,77 @@ trials AS
         AND ({service:String} = '' OR service_name = {service:String})
         AND runs.started_at >= {since:DateTime64(6, 'UTC')} AND runs.started_at < {until:DateTime64(6, 'UTC')}
     GROUP BY task_name, combination, level, unit
+),
+-- Per input: each level with itself, and each with each other one where the input is named and both have known outcomes.
+pairs AS
+(
+    SELECT
+        task_name,
+        combination,
+        arrayJoin(own) AS one,
+        arrayJoin(arrayFilter(other -> other.1 = one.1 OR (is_named AND one.3 > 0 AND other.3 > 0), own)) AS other
+    FROM
+    (
+        SELECT
+            task_name, combination, any(is_named) AS is_named,
+            groupArray((level, runs, known, successes, total_cost, priced, mean_cost, mean_ns, output_tokens, reasoning_tokens,
+                reasoning_e12, trial_currencies)) AS own
+        FROM trials
+        GROUP BY task_name, combination, unit
+    )
+),
+sides AS
+(
+    SELECT
+        task_name,
+        combination,
+        one.1 AS level,
+        one.1 = other.1 AS is_alone,
+        if(is_alone, '(all)', other.1) AS other_level,
+        one.2 AS runs,
+        one.3 AS known,
+        one.4 AS successes,
+        toInt64(round((one.4 / greatest(one.3, 1) - other.4 / greatest(other.3, 1)) * 1e4)) AS difference,
+        greatest(if(is_alone, one.2, one.3), if(is_alone, one.2, other.3)) AS most,
+        one.6 > 0 AND other.6 > 0 AS is_priced,
+        if(is_alone, one.5, one.7) AS their_cost,
+        if(is_alone, toInt256(one.6), other.7) AS our_cost,
+        one.8 > 0 AND other.8 > 0 AS is_timed,
+        if(is_timed, toInt64(round(log(greatest(one.8, 1) / if(is_alone, 1e9, greatest(other.8, 1))) * 1e6)), 0) AS log_ratio,
+        one.9 AS output_tokens,
+        one.10 AS reasoning_tokens,
+        one.11 AS reasoning_e12,
+        one.12 AS currencies
+    FROM pairs
 )
-SELECT
-    task_name, combination, level, '(all)' AS other_level,
-    count() AS inputs,
-    sum(trials.runs) AS runs,
-    sum(trials.known) AS known,
-    sum(trials.successes) AS successes,
-    max(trials.runs) AS most_trials,
-    countIf(trials.known > 0) AS outcome_n,
-    sum(trials.successes) AS outcome_x,
-    sum(trials.known) AS outcome_y,
-    sum(trials.successes * trials.successes) AS outcome_xx,
-    sum(trials.known * trials.known) AS outcome_yy,
-    sum(trials.successes * trials.known) AS outcome_xy,
-    sum(trials.output_tokens) / sum(trials.runs) AS output_tokens,
-    sum(trials.reasoning_tokens) / sum(trials.runs) AS reasoning_tokens,
-    sum(trials.reasoning_e12) / sum(trials.runs) / 1e12 AS reasoning_cost,
-    arraySort(groupUniqArrayArray(trial_currencies)) AS currencies,
-    emptyArrayInt64() AS differences,
-    emptyArrayUInt64() AS counts,
-    countIf(priced > 0) AS cost_n,
-    toFloat64(sum(total_cost)) AS cost_x,
-    toFloat64(sum(priced)) AS cost_y,
-    toFloat64(sum(total_cost * total_cost)) AS cost_xx,
-    toFloat64(sum(priced * priced)) AS cost_yy,
-    toFloat64(sum(total_cost * priced)) AS cost_xy,
-    countIf(mean_ns > 0) AS latency_n,
-    sum(if(mean_ns > 0, toInt64(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)), 0)) / 1e6 AS latency_sum,
-    sum(if(mean_ns > 0, toInt128(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)) * toInt128(round(log(greatest(mean_ns, 1) / 1e9) * 1e6)), 0)) / 1e12 AS latency_squares
-FROM trials
-GROUP BY task_name, combination, level
-UNION ALL
 SELECT
     task_name, combination, level, other_level,
     count() AS inputs,
-    0 AS runs, 0 AS known, 0 AS successes,
+    sumIf(sides.runs, is_alone) AS runs,
+    sumIf(sides.known, is_alone) AS known,
+    sumIf(sides.successes, is_alone) AS successes,
     max(most) AS most_trials,
-    0 AS outcome_n, 0 AS outcome_x, 0 AS outcome_y, 0 AS outcome_xx, 0 AS outcome_yy, 0 AS outcome_xy,
-    0 AS output_tokens,
-    0 AS reasoning_tokens,
-    0 AS reasoning_cost,
-    emptyArrayString() AS currencies,
-    sumMap([difference], [toUInt64(1)]).1 AS differences,
-    sumMap([difference], [toUInt64(1)]).2 AS counts,
+    countIf(is_alone AND sides.known > 0) AS outcome_n,
+    sumIf(sides.successes, is_alone) AS outcome_x,
+    sumIf(sides.known, is_alone) AS outcome_y,
+    sumIf(sides.successes * sides.successes, is_alone) AS outcome_xx,
+    sumIf(sides.known * sides.known, is_alone) AS outcome_yy,
+    sumIf(sides.successes * sides.known, is_alone) AS outcome_xy,
+    if(any(is_alone), sum(sides.output_tokens) / sum(sides.runs), 0) AS output_tokens,
+    if(any(is_alone), sum(sides.reasoning_tokens) / sum(sides.runs), 0) AS reasoning_tokens,
+    if(any(is_alone), sum(sides.reasoning_e12) / sum(sides.runs) / 1e12, 0) AS reasoning_cost,
+    arraySort(groupUniqArrayArrayIf(sides.currencies, is_alone)) AS currencies,
+    sumMapIf([difference], [toUInt64(1)], NOT is_alone).1 AS differences,
+    sumMapIf([difference], [toUInt64(1)], NOT is_alone).2 AS counts,
     countIf(is_priced) AS cost_n,
-    toFloat64(sumIf(their_cost, is_priced)) AS cost_x,
-    toFloat64(sumIf(our_cost, is_priced)) AS cost_y,
-    toFloat64(sumIf(their_cost * their_cost, is_priced)) AS cost_xx,
-    toFloat64(sumIf(our_cost * our_cost, is_priced)) AS cost_yy,
-    toFloat64(sumIf(their_cost * our_cost, is_priced)) AS cost_xy,
+    toFloat64(sumIf(their_cost, is_alone OR is_priced)) AS cost_x,
+    toFloat64(sumIf(our_cost, is_alone OR is_priced)) AS cost_y,
+    toFloat64(sumIf(their_cost * their_cost, is_alone OR is_priced)) AS cost_xx,
+    toFloat64(sumIf(our_cost * our_cost, is_alone OR is_priced)) AS cost_yy,
+    toFloat64(sumIf(their_cost * our_cost, is_alone OR is_priced)) AS cost_xy,
     countIf(is_timed) AS latency_n,
     sum(log_ratio) / 1e6 AS latency_sum,
     sum(toInt128(log_ratio) * log_ratio) / 1e12 AS latency_squares
-FROM
-(
-    SELECT
-        theirs.task_name AS task_name,
-        theirs.combination AS combination,
-        theirs.level AS level,
-        ours.level AS other_level,
-        greatest(theirs.known, ours.known) AS most,
-        toInt64(round((theirs.successes / theirs.known - ours.successes / ours.known) * 1e4)) AS difference,
-        theirs.priced > 0 AND ours.priced > 0 AS is_priced,
-        theirs.mean_cost AS their_cost,
-        ours.mean_cost AS our_cost,
-        theirs.mean_ns > 0 AND ours.mean_ns > 0 AS is_timed,
-        if(is_timed, toInt64(round(log(greatest(theirs.mean_ns, 1) / greatest(ours.mean_ns, 1)) * 1e6)), 0) AS log_ratio
-    FROM trials AS theirs
-    INNER JOIN trials AS ours
-        ON ours.task_name = theirs.task_name AND ours.combination = theirs.combination AND ours.unit = theirs.unit
-    WHERE theirs.level != ours.level AND theirs.is_named AND theirs.known > 0 AND ours.known > 0
-)
+FROM sides
 GROUP BY task_name, combination, level, other_level
 ORDER BY task_name, combination, level, other_level

@@ -30,6 +30,7 @@ WITH calls AS
 ),
 -- Per distinct request its calls in order of time, folded once for each time to live: (when the kept response came, whether its task
 -- failed, the sums so far). A call sent before that time neither hits nor replaces; -1 is longer ago than any time to live.
+-- Nothing is folded for a request that came once: it hits nothing.
 per_request AS
 (
     SELECT
@@ -39,42 +40,68 @@ per_request AS
         countIf(is_unpriced) AS sent_unpriced,
         countIf(is_known) AS sent_known,
         countIf(is_failed) AS sent_failed,
-        arrayMap(ttl -> (ttl, arrayFold(
+        arrayMap(ttl -> arrayFold(
             (kept, call) -> if(
                 call.1 >= kept.1 AND call.1 - kept.1 <= toInt64(ttl * 1e9),
                 (kept.1, kept.2, kept.3 + 1, kept.4 + call.3, kept.5 + call.2, kept.6 + call.4, kept.7 + kept.2),
                 if(call.1 < kept.1, kept, (call.1 + call.2, call.5, kept.3, kept.4, kept.5, kept.6, kept.7))),
             arraySort(groupArray((start_ns, length_ns, call_cost, toUInt64(is_repeatable), toUInt64(is_failed)))),
             (toInt64(-1), toUInt64(0), toUInt64(0), toInt128(0), toInt64(0), toUInt64(0), toUInt64(0))
-        )), {ttls_s:Array(Float64)}) AS tried
+        ), if(sent > 1, {ttls_s:Array(Float64)}, [])) AS tried
     FROM calls
     GROUP BY task_name, request_model, request_hash
+),
+per_task AS
+(
+    SELECT
+        task_name,
+        count() AS hashes,
+        sum(sent) AS requests,
+        sum(sent * sent) AS requests_squared,
+        sum(sent_unpriced) AS unpriced,
+        sum(all_cost) AS cost,
+        sum(toInt256(all_cost) * all_cost) AS cost_squared,
+        sumForEachIf(arrayMap(one -> one.3, tried), sent > 1) AS hits,
+        sumForEachIf(arrayMap(one -> one.3 * one.3, tried), sent > 1) AS hits_squared,
+        sumForEachIf(arrayMap(one -> one.3 * sent, tried), sent > 1) AS hits_requests,
+        sumForEachIf(arrayMap(one -> one.4, tried), sent > 1) AS hit_cost,
+        sumForEachIf(arrayMap(one -> toInt256(one.4) * one.4, tried), sent > 1) AS hit_cost_squared,
+        sumForEachIf(arrayMap(one -> toInt256(one.4) * all_cost, tried), sent > 1) AS hit_cost_cost,
+        sumForEachIf(arrayMap(one -> one.5, tried), sent > 1) AS hit_ns,
+        sumForEachIf(arrayMap(one -> one.6, tried), sent > 1) AS repeatable,
+        sumForEachIf(arrayMap(one -> one.7, tried), sent > 1) AS failed,
+        sumForEachIf(arrayMap(one -> if(one.3 > 0, sent_known, 0), tried), sent > 1) AS known_answers,
+        sumForEachIf(arrayMap(one -> if(one.3 > 0, sent_failed, 0), tried), sent > 1) AS failed_answers,
+        sumForEachIf(arrayMap(one -> toUInt64(one.3 > 0 AND sent_failed > 0 AND sent_failed < sent_known), tried), sent > 1) AS mixed
+    FROM per_request
+    GROUP BY task_name
 )
+-- An element that is not there, where no request came twice, is 0.
 SELECT
     task_name,
-    one.1 AS ttl_s,
-    sum(sent) AS requests,
-    count() AS hashes,
-    sum(one.2.3) AS hits,
-    sum(sent_unpriced) AS unpriced,
-    sum(one.2.6) AS hits_repeatable,
-    sum(one.2.7) AS hits_failed,
-    sum(one.2.5) AS hit_latency_ns,
-    sumIf(sent_known, one.2.3 > 0) AS answers_known,
-    sumIf(sent_failed, one.2.3 > 0) AS answers_failed,
-    countIf(one.2.3 > 0 AND sent_failed > 0 AND sent_failed < sent_known) AS requests_mixed,
-    count() AS cost_n,
-    toFloat64(sum(one.2.4)) AS cost_x,
-    toFloat64(sum(all_cost)) AS cost_y,
-    toFloat64(sum(toInt256(one.2.4) * one.2.4)) AS cost_xx,
-    toFloat64(sum(toInt256(all_cost) * all_cost)) AS cost_yy,
-    toFloat64(sum(toInt256(one.2.4) * all_cost)) AS cost_xy,
-    count() AS hit_n,
-    sum(one.2.3) AS hit_x,
-    sum(sent) AS hit_y,
-    sum(one.2.3 * one.2.3) AS hit_xx,
-    sum(sent * sent) AS hit_yy,
-    sum(one.2.3 * sent) AS hit_xy
-FROM (SELECT *, arrayJoin(tried) AS one FROM per_request)
-GROUP BY task_name, ttl_s
+    {ttls_s:Array(Float64)}[number] AS ttl_s,
+    requests,
+    hashes,
+    per_task.hits[number] AS hits,
+    unpriced,
+    repeatable[number] AS hits_repeatable,
+    failed[number] AS hits_failed,
+    hit_ns[number] AS hit_latency_ns,
+    known_answers[number] AS answers_known,
+    failed_answers[number] AS answers_failed,
+    mixed[number] AS requests_mixed,
+    hashes AS cost_n,
+    toFloat64(hit_cost[number]) AS cost_x,
+    toFloat64(cost) AS cost_y,
+    toFloat64(hit_cost_squared[number]) AS cost_xx,
+    toFloat64(cost_squared) AS cost_yy,
+    toFloat64(hit_cost_cost[number]) AS cost_xy,
+    hashes AS hit_n,
+    per_task.hits[number] AS hit_x,
+    requests AS hit_y,
+    hits_squared[number] AS hit_xx,
+    requests_squared AS hit_yy,
+    hits_requests[number] AS hit_xy
+FROM per_task
+ARRAY JOIN arrayEnumerate({ttls_s:Array(Float64)}) AS number
 ORDER BY task_name, ttl_s
