@@ -43,6 +43,12 @@ class Scope:
         return cls(tasks, service, _START_OF_TIME, _END_OF_TIME, _START_OF_TIME)
 
     @property
+    def before(self) -> datetime:
+        """Return when the period before this one started: of equal length, as far as time goes back."""
+        room = max(self.since - _START_OF_TIME, timedelta())
+        return self.since - min(self.until - self.since, room)
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of a question over this scope."""
         return {"tasks": list(self.tasks), "service": self.service, "since": self.since, "until": self.until}

@@ -25,6 +25,7 @@ from trilemma_analysis.questions import load_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     import pyarrow as pa
 
@@ -36,6 +37,7 @@ LEAST_RUNS = 100_000  # of the store: with fewer, making tables takes longer tha
 # What is copied, of the period and around it; judgements whole, as they come long after their runs.
 COPIED: Final = ("task_runs", "llm_calls", "call_signs", "task_terms", "evaluations")
 TIMELESS: Final = ("evaluations",)
+DERIVED: Final = ("task_signs",)  # views of what is copied: they are made again over the copies
 AROUND = timedelta(days=2)  # before and after the period: calls of its runs, and runs of its calls
 LEFT_BEHIND_S = 86_400  # a snapshot older than this was left behind by a report that was killed
 _NAME = re.compile(r"\w+")
@@ -46,17 +48,17 @@ _WITHIN = "AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {unti
 
 
 class _Snapshot(Store):
-    """A store that asks the report's questions, over the report's scope, of the snapshot, and all else of the views."""
+    """A store that asks the report's questions of the snapshot, as far as it reaches, and all else of the views."""
 
     def __init__(self, store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
         super().__init__(store.client, store.address)
         self._scratch = database
-        self._scope = scope.parameters
+        self._scope = scope
         self._questions = frozenset(questions)
 
     def ask(self, name: str, **params: Any) -> pa.Table:
         """Run a question as :meth:`Store.ask`."""
-        if name not in self._questions or any(params.get(key) != value for key, value in self._scope.items()):
+        if name not in self._questions or not self._reaches(**params):
             return super().ask(name, **params)
         client, own = self.client, self.client.database
         client.database = self._scratch
@@ -68,14 +70,27 @@ class _Snapshot(Store):
         finally:
             client.database = own
 
+    def _reaches(
+        self,
+        *,
+        tasks: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        **_: Any,
+    ) -> bool:
+        scope = self._scope
+        if scope.tasks and not (tasks and set(tasks) <= set(scope.tasks)):
+            return False
+        return since is not None and until is not None and scope.since <= since and until <= scope.until
+
 
 @contextmanager
 def take_snapshot(store: Store, scope: Scope, questions: Sequence[str]) -> Iterator[Store]:
-    """Yield a store whose questions over this scope are answered from a snapshot, or the store itself.
+    """Yield a store whose questions within this scope are answered from a snapshot, or the store itself.
 
     Args:
         store: the store.
-        scope: what the questions are asked of; below `LEAST_RUNS` runs there is no snapshot.
+        scope: what the questions are asked of, or more than that; below `LEAST_RUNS` runs there is no snapshot.
         questions: the names of all questions that will be asked of it; others go to the views.
     """
     if scope.runs < LEAST_RUNS or _is_cluster(store):
@@ -96,9 +111,12 @@ def take_snapshot(store: Store, scope: Scope, questions: Sequence[str]) -> Itera
 
 
 def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
-    words = set().union(*(_list_words(name) for name in questions))
+    views = _list_relations(store)
+    words = set().union(*(_list_words(load_question(name).sql) for name in questions))
+    derived = {name: views[name] for name in DERIVED if name in words}
+    words.update(*(_list_words(sql) for sql in derived.values()))
     store.command(f"CREATE DATABASE {database}")
-    for name in sorted((_list_relations(store) & words) - {*COPIED, "tasks"}):
+    for name in sorted((views.keys() & words) - {*COPIED, *DERIVED, "tasks"}):
         store.command(f"CREATE VIEW {database}.{name} AS SELECT * FROM {store.database}.{name}")  # noqa: S608
     for view in (one for one in COPIED if one in words):
         columns = ", ".join(_narrow(name, questions) for name in _list_columns(store, view) if name in words)
@@ -111,6 +129,9 @@ def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequenc
             until=scope.until + AROUND,
         )
     store.command(f"CREATE VIEW {database}.tasks AS SELECT * FROM {database}.task_runs")  # noqa: S608
+    read = re.compile(rf"\b{re.escape(store.database)}\.(?=({'|'.join(COPIED)})\b)")
+    for name, sql in derived.items():
+        store.command(f"CREATE VIEW {database}.{name} AS {read.sub(f'{database}.', sql)}")
 
 
 def _narrow(column: str, questions: Sequence[str]) -> str:
@@ -121,9 +142,9 @@ def _narrow(column: str, questions: Sequence[str]) -> str:
     return f"mapFilter((key, text) -> has({keys}, key), attributes) AS attributes" if keys else column
 
 
-def _list_words(question: str) -> set[str]:
-    """Return the words of a question's SQL, without its comments: among them are all names that it uses."""
-    return set(_NAME.findall(_COMMENT.sub("", load_question(question).sql)))
+def _list_words(sql: str) -> set[str]:
+    """Return the words of SQL, without its comments: among them are all names that it uses."""
+    return set(_NAME.findall(_COMMENT.sub("", sql)))
 
 
 def _is_cluster(store: Store) -> bool:
@@ -135,13 +156,13 @@ def _is_cluster(store: Store) -> bool:
     )
 
 
-def _list_relations(store: Store) -> set[str]:
-    """Return the names of views without parameters, and of tables."""
+def _list_relations(store: Store) -> dict[str, str]:
+    """Return views without parameters, and tables, by name: what a view selects, and nothing for a table."""
     sql = (
-        "SELECT name FROM system.tables WHERE database = {database:String} "
+        "SELECT name, as_select FROM system.tables WHERE database = {database:String} "
         "AND (engine = 'View' AND create_table_query NOT LIKE '%{%:%}%' OR engine LIKE '%MergeTree')"
     )
-    return set(store.query(sql, database=store.database)["name"].to_pylist())
+    return {row["name"]: row["as_select"] for row in store.query(sql, database=store.database).to_pylist()}
 
 
 def _list_columns(store: Store, view: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ def build_report(
         return _write(
             options, service or "", None, questions, integrity=_check_store(store, Scope.ever(tasks, service or ""))
         )
-    with take_snapshot(store, scope, questions) as snapshot:
+    looked_at = scope if kinds is not None else replace(scope, since=scope.before)
+    with take_snapshot(store, looked_at, questions) as snapshot:
         return _build(snapshot, scope, options, topics=topics, kinds=kinds)
 
 

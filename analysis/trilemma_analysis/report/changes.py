@@ -20,7 +20,6 @@ from trilemma_analysis.stats.unpaired import newcombe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from trilemma_analysis.analysis import Analysis
     from trilemma_analysis.findings import Finding
@@ -37,11 +36,10 @@ _Row = dict[str, Any]
 def find_changes(analysis: Analysis, findings: Sequence[Finding]) -> tuple[TaskChange, ...]:
     """Return what changed in each task; nothing where the store holds no runs of the period before."""
     scope, store = analysis.scope, analysis.store
-    before = scope.since - (scope.until - scope.since)
     held = store.ask("period", tasks=list(scope.tasks), service=scope.service, until=scope.since).to_pylist()[0]
-    if not held["runs"] or held["last_at"] < before:
+    if not held["runs"] or held["last_at"] < scope.before:
         return ()
-    bound = {**scope.parameters, "since": before, "split": scope.since}
+    bound = {**scope.parameters, "since": scope.before, "split": scope.since}
     rows = {(row["task_name"], row["is_now"]): row for row in store.ask("period_totals", **bound).to_pylist()}
     p50 = _measure_p50(analysis, rows, bound)
     mixes: dict[str, list[_Row]] = {}
@@ -63,14 +61,14 @@ def find_changes(analysis: Analysis, findings: Sequence[Finding]) -> tuple[TaskC
             )
         )
     moved = tuple(one.task for one in changes if any(map(_is_sure, (one.success, one.cost_per_run, one.latency_p50))))
-    drifts = _find_drifts(analysis, before, moved) if moved else []
+    drifts = _find_drifts(analysis, moved) if moved else []
     known = [*drifts, *(one for one in findings if one.kind in WHY and one.id not in {each.id for each in drifts})]
     return tuple(_explain(one, known) for one in changes)
 
 
-def _find_drifts(analysis: Analysis, before: datetime, tasks: tuple[str, ...]) -> list[Finding]:
+def _find_drifts(analysis: Analysis, tasks: tuple[str, ...]) -> list[Finding]:
     """Return the drifts over both periods together, of tasks in which something surely changed."""
-    scope = replace(analysis.scope, tasks=tasks, since=before)
+    scope = replace(analysis.scope, tasks=tasks, since=analysis.scope.before)
     measures = tuple(measure_combinations(analysis.store, scope, analysis.options.confidence))
     return drift.find(replace(analysis, scope=scope, measures=measures))
 
