@@ -23,7 +23,9 @@ FAMILIES: Final = {  # by the module that tests
     "policies": "findings.policy_value",
     "judges": "evidence.judge_drift",
     "mix": "findings.mix_change",
-    "integrity": "evidence.doubting",
+    "limits": "findings.integrity.sentinels",
+    "unknown outcomes": "findings.integrity.missing_outcomes",
+    "odd segments": "findings.integrity.odd_segments",
 }
 CLAIM_FAMILIES: Final = len(FAMILIES)
 

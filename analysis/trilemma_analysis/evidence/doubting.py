@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.evidence.savings import identify
 from trilemma_analysis.findings.finding import Effect, Evidence, Finding, Needed, Verdict
 
@@ -17,10 +16,9 @@ if TYPE_CHECKING:
 
     from trilemma_analysis.analysis import Analysis
 
-__all__ = ["adjust_doubts", "by_task", "compare_shares", "doubt", "label_of", "list_names"]
+__all__ = ["by_task", "compare_shares", "doubt", "label_of", "list_names"]
 
 SHOWN = 5
-TESTING_FINDINGS = 3  # limits (sentinels), missing_outcomes and odd_segments share the family of integrity
 
 
 def doubt(
@@ -59,11 +57,6 @@ def doubt(
         needed=needed,
         doubts=doubts,
     )
-
-
-def adjust_doubts(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values of one finding, adjusted by Holm within it and for its part of the family of integrity."""
-    return [min(1.0, p_value * TESTING_FINDINGS) for p_value in adjust_claims(p_values)]
 
 
 def by_task(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -5,7 +5,13 @@
 --     the baseline's mean cost of an input, in 1e-12 of the currency; latency_{n,sum,squares}: sums over inputs timed on both
 --     sides of log(candidate's mean latency / baseline's).
 -- cost: as pair_outcomes.
-WITH amounts AS
+WITH comparisons AS
+(
+    SELECT pair.1 AS task_name, pair.2 AS baseline, pair.3 AS candidate
+    FROM (SELECT arrayJoin(arrayZip(
+        {pair_tasks:Array(String)}, {pair_baselines:Array(String)}, {pair_candidates:Array(String)})) AS pair)
+),
+amounts AS
 (
     SELECT
         toString(task_name) AS task_name,
@@ -20,13 +26,8 @@ WITH amounts AS
         AND ({service:String} = '' OR service_name = {service:String})
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
         AND input_id != ''
+        AND (task_name, combination) IN (SELECT task_name, arrayJoin([baseline, candidate]) FROM comparisons)
     GROUP BY task_name, combination, input_id
-),
-comparisons AS
-(
-    SELECT pair.1 AS task_name, pair.2 AS baseline, pair.3 AS candidate
-    FROM (SELECT arrayJoin(arrayZip(
-        {pair_tasks:Array(String)}, {pair_baselines:Array(String)}, {pair_candidates:Array(String)})) AS pair)
 )
 SELECT
     task_name,
@@ -54,7 +55,7 @@ FROM
         if(timed, toInt64(round(log(theirs.mean_latency / ours.mean_latency) * 1e6)), 0) AS log_ratio
     FROM amounts AS theirs
     INNER JOIN comparisons ON comparisons.task_name = theirs.task_name AND comparisons.candidate = theirs.combination
-    INNER JOIN amounts AS ours
+    INNER JOIN (SELECT * FROM amounts WHERE (task_name, combination) IN (SELECT task_name, baseline FROM comparisons)) AS ours
         ON ours.task_name = theirs.task_name AND ours.input_id = theirs.input_id AND ours.combination = comparisons.baseline
 )
 GROUP BY task_name, baseline, candidate

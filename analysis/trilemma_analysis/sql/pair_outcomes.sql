@@ -4,7 +4,13 @@
 -- columns: task_name, baseline, candidate; difference Float64 (candidate's success rate on an input minus the baseline's, to 1e-4);
 --     most_trials UInt64 (of one combination on one such input); inputs UInt64 with this difference.
 -- cost: one pass over the task runs of the period, then a join in memory over distinct (task, input, combination).
-WITH trials AS
+WITH comparisons AS
+(
+    SELECT pair.1 AS task_name, pair.2 AS baseline, pair.3 AS candidate
+    FROM (SELECT arrayJoin(arrayZip(
+        {pair_tasks:Array(String)}, {pair_baselines:Array(String)}, {pair_candidates:Array(String)})) AS pair)
+),
+trials AS
 (
     SELECT
         toString(task_name) AS task_name,
@@ -18,13 +24,8 @@ WITH trials AS
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
         AND outcome IN ('success', 'failure')
         AND input_id != ''
+        AND (task_name, combination) IN (SELECT task_name, arrayJoin([baseline, candidate]) FROM comparisons)
     GROUP BY task_name, combination, input_id
-),
-comparisons AS
-(
-    SELECT pair.1 AS task_name, pair.2 AS baseline, pair.3 AS candidate
-    FROM (SELECT arrayJoin(arrayZip(
-        {pair_tasks:Array(String)}, {pair_baselines:Array(String)}, {pair_candidates:Array(String)})) AS pair)
 )
 SELECT
     comparisons.task_name AS task_name,
@@ -35,7 +36,7 @@ SELECT
     count() AS inputs
 FROM trials AS theirs
 INNER JOIN comparisons ON comparisons.task_name = theirs.task_name AND comparisons.candidate = theirs.combination
-INNER JOIN trials AS ours
+INNER JOIN (SELECT * FROM trials WHERE (task_name, combination) IN (SELECT task_name, baseline FROM comparisons)) AS ours
     ON ours.task_name = theirs.task_name AND ours.input_id = theirs.input_id AND ours.combination = comparisons.baseline
 GROUP BY task_name, baseline, candidate, difference
 ORDER BY task_name, baseline, candidate, difference

@@ -98,7 +98,7 @@ FROM
         if(is_timed, toInt64(round(log(greatest(theirs.mean_ns, 1) / greatest(ours.mean_ns, 1)) * 1e6)), 0) AS log_ratio
     FROM trials AS theirs
     INNER JOIN comparisons ON comparisons.task_name = theirs.task_name AND comparisons.candidate = theirs.combination
-    INNER JOIN trials AS ours
+    INNER JOIN (SELECT * FROM trials WHERE (task_name, combination) IN (SELECT task_name, baseline FROM comparisons)) AS ours
         ON ours.task_name = theirs.task_name AND ours.input_id = theirs.input_id AND ours.combination = comparisons.baseline
     LEFT JOIN named ON named.task_name = ours.task_name
     LEFT JOIN sizes ON sizes.task_name = ours.task_name AND sizes.combination = ours.combination

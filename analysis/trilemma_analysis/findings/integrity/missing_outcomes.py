@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import Estimate
-from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
+from trilemma_analysis.evidence.doubting import by_task, compare_shares, doubt, label_of
 from trilemma_analysis.findings.finding import Effect, Needed, Verdict
 from trilemma_analysis.wording import say_count, say_points, say_seconds, say_share
 
@@ -50,7 +51,7 @@ def find(analysis: Analysis) -> list[Finding]:
     rows = analysis.ask(QUESTIONS[0], chosen_tasks=tasks)
     reasons = [(task, reason) for task, ones in by_task(rows) for reason in _find_reasons(analysis, ones)]
     found: dict[str, list[_Reason]] = {}
-    for (task, reason), p_value in zip(reasons, adjust_doubts([one.p_value for _, one in reasons]), strict=True):
+    for (task, reason), p_value in zip(reasons, adjust_claims([one.p_value for _, one in reasons]), strict=True):
         if p_value <= analysis.alpha:
             found.setdefault(task, []).append(_Reason(p_value, reason.text))
     return [_report(analysis, task, why) for task, why in found.items()]

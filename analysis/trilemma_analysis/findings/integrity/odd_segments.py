@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trilemma_analysis.claims import adjust_claims
 from trilemma_analysis.estimate import to_estimate
-from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, compare_shares, doubt, label_of
+from trilemma_analysis.evidence.doubting import by_task, compare_shares, doubt, label_of
 from trilemma_analysis.findings.finding import Effect
 from trilemma_analysis.stats.intervals import wilson
 from trilemma_analysis.wording import say_count, say_share, with_interval
@@ -48,7 +49,7 @@ def find(analysis: Analysis) -> list[Finding]:
     """Return a finding for each task with a combination that fails in one segment alone, and alone in that segment."""
     cells = [cell for _, rows in by_task(analysis.ask(QUESTIONS[0])) for cell in _list_cells(rows)]
     odd: dict[str, list[tuple[_Cell, float]]] = defaultdict(list)
-    for cell, p_value in zip(cells, adjust_doubts([cell.p_value for cell in cells]), strict=True):
+    for cell, p_value in zip(cells, adjust_claims([cell.p_value for cell in cells]), strict=True):
         if p_value <= analysis.alpha and _is_odd(cell):
             odd[cell.row["task_name"]].append((cell, p_value))
     return [_report(analysis, task, found) for task, found in odd.items()]

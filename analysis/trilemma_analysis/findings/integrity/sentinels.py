@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scipy import stats
 
-from trilemma_analysis.evidence.doubting import adjust_doubts, by_task, doubt, label_of, list_names
+from trilemma_analysis.claims import adjust_claims
+from trilemma_analysis.evidence.doubting import by_task, doubt, label_of, list_names
 from trilemma_analysis.wording import say_count, say_money, say_seconds, say_share
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _find_limits(analysis: Analysis) -> list[Finding]:
         if (p_value := is_piled_up(row[top], row[total], row[count])) is not None
     ]
     piled: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for (side, row, _), p_value in zip(tried, adjust_doubts([p_value for *_, p_value in tried]), strict=True):
+    for (side, row, _), p_value in zip(tried, adjust_claims([p_value for *_, p_value in tried]), strict=True):
         if p_value <= analysis.alpha:
             piled[row["task_name"], side].append(row)
     return [_report_limit(analysis, task, side, rows) for (task, side), rows in piled.items()]
