@@ -57,7 +57,7 @@ test: $(VENV)/.installed $(OLDEST)/.installed $(FRAMEWORKS)/.installed $(FRAMEWO
 	@$(OLDEST)/bin/python -m pytest tests/instrumentation/providers
 	@echo "==> framework tests, with openai 3 and with openai 2 (LiteLLM leaves its clients to the garbage collector)"
 	@$(FRAMEWORKS)/bin/python -m pytest tests/instrumentation/providers/bedrock 'tests/instrumentation/providers/test_mutated.py::test_mutated[botocore]' $(addprefix $(FRAMEWORK_TESTS)/test_,langchain.py mcp.py openai_agents.py pydantic_ai.py)
-	@$(FRAMEWORKS)-openai2/bin/python -m pytest -p no:unraisableexception $(addprefix $(FRAMEWORK_TESTS)/test_,litellm.py llama_index.py)
+	@$(FRAMEWORKS)-openai2/bin/python -m pytest -p no:unraisableexception $(addprefix $(FRAMEWORK_TESTS)/test_,litellm.py litellm_mutated.py llama_index.py)
 
 lint: $(VENV)/.installed ## Check style, format and types
 	@echo "==> ruff, mypy"

@@ -7,27 +7,28 @@
 --     requests with a hit whose answers differ in outcome); then over distinct requests x cost of hits and y cost of all:
 --     cost_{n,x,y,xx,yy,xy}, and x hits and y requests: hit_{n,x,y,xx,yy,xy}.
 --     Costs are in 1e-12 of the currency. Only calls that succeeded are counted, as only they would be kept.
--- cost: one pass over the calls of the period that carry a request hash; memory grows with their number (about 60 bytes each).
+-- cost: three passes over the calls of the period that carry a request hash; memory grows with their number (about 30 bytes each), and more
+--     with those that are alike.
 WITH calls AS
 (
     SELECT
-        llm_calls.task_name AS task_name,
-        llm_calls.request_model AS request_model,
-        llm_calls.request_hash AS request_hash,
-        toUnixTimestamp64Nano(llm_calls.started_at) AS start_ns,
-        toInt64(round(ifNull(llm_calls.duration_s, 0) * 1e9)) AS length_ns,
-        toInt128(round(ifNull(llm_calls.cost, 0) * 1e12)) AS call_cost,
-        isNull(llm_calls.cost) AS is_unpriced,
-        ifNull(llm_calls.temperature, 1) = 0 AS is_repeatable,
-        tasks.outcome = 'failure' AS is_failed,
-        tasks.outcome IN ('success', 'failure') AS is_known
+        task_name,
+        request_model,
+        request_hash,
+        task_id,
+        cityHash64(task_name, request_model, request_hash) AS print,  -- of equal requests it is equal, of others hardly ever
+        toUnixTimestamp64Nano(started_at) AS start_ns,
+        toInt64(round(ifNull(duration_s, 0) * 1e9)) AS length_ns,
+        toInt128(round(ifNull(cost, 0) * 1e12)) AS call_cost,
+        isNull(cost) AS is_unpriced,
+        ifNull(temperature, 1) = 0 AS is_repeatable
     FROM llm_calls
-    LEFT JOIN (SELECT task_id, outcome FROM tasks) AS tasks ON tasks.task_id = llm_calls.task_id
     WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
         AND ({service:String} = '' OR service_name = {service:String})
         AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
         AND task_name != '' AND request_hash != '' AND error_type = '' AND status_code != 'Error'
 ),
+alike AS (SELECT print FROM calls GROUP BY print HAVING count() > 1),
 -- Per distinct request its calls in order of time, folded once for each time to live: (when the kept response came, whether its task
 -- failed, the sums so far). A call sent before that time neither hits nor replaces; -1 is longer ago than any time to live.
 -- Nothing is folded for a request that came once: it hits nothing.
@@ -38,18 +39,24 @@ per_request AS
         count() AS sent,
         sum(call_cost) AS all_cost,
         countIf(is_unpriced) AS sent_unpriced,
-        countIf(is_known) AS sent_known,
-        countIf(is_failed) AS sent_failed,
+        countIf(outcome IN ('success', 'failure')) AS sent_known,
+        countIf(outcome = 'failure') AS sent_failed,
         arrayMap(ttl -> arrayFold(
             (kept, call) -> if(
                 call.1 >= kept.1 AND call.1 - kept.1 <= toInt64(ttl * 1e9),
                 (kept.1, kept.2, kept.3 + 1, kept.4 + call.3, kept.5 + call.2, kept.6 + call.4, kept.7 + kept.2),
                 if(call.1 < kept.1, kept, (call.1 + call.2, call.5, kept.3, kept.4, kept.5, kept.6, kept.7))),
-            arraySort(groupArray((start_ns, length_ns, call_cost, toUInt64(is_repeatable), toUInt64(is_failed)))),
+            arraySort(groupArray((start_ns, length_ns, call_cost, toUInt64(is_repeatable), toUInt64(outcome = 'failure')))),
             (toInt64(-1), toUInt64(0), toUInt64(0), toInt128(0), toInt64(0), toUInt64(0), toUInt64(0))
         ), if(sent > 1, {ttls_s:Array(Float64)}, [])) AS tried
     FROM calls
+    LEFT JOIN (SELECT task_id, outcome FROM tasks) AS tasks ON tasks.task_id = calls.task_id
+    WHERE print IN (SELECT print FROM alike)
     GROUP BY task_name, request_model, request_hash
+    UNION ALL
+    SELECT task_name, 1 AS sent, call_cost AS all_cost, is_unpriced AS sent_unpriced, 0 AS sent_known, 0 AS sent_failed, [] AS tried
+    FROM calls
+    WHERE print NOT IN (SELECT print FROM alike)
 ),
 per_task AS
 (

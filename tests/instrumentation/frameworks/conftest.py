@@ -42,6 +42,7 @@ CASES = Path(__file__).parents[2] / "collector_config" / "schema" / "cases"
 NEEDS = {
     "test_langchain.py": "langchain",
     "test_litellm.py": "litellm",
+    "test_litellm_mutated.py": "litellm",
     "test_llama_index.py": "llama_index",
     "test_mcp.py": "mcp",
     "test_openai_agents.py": "agents",
