@@ -40,6 +40,8 @@ TIMELESS: Final = ("evaluations",)
 DERIVED: Final = ("task_signs",)  # views of what is copied: they are made again over the copies
 AROUND = timedelta(days=2)  # before and after the period: calls of its runs, and runs of its calls
 LEFT_BEHIND_S = 86_400  # a snapshot older than this was left behind by a report that was killed
+# What lives for a minute is not worth a merge.
+_UNMERGED = "max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1"
 _NAME = re.compile(r"\w+")
 _KEY = re.compile(r"\battributes\['([\w.]+)'\]")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
@@ -112,18 +114,20 @@ def take_snapshot(store: Store, scope: Scope, questions: Sequence[str]) -> Itera
 
 def _make_snapshot(store: Store, database: str, scope: Scope, questions: Sequence[str]) -> None:
     views = _list_relations(store)
-    words = set().union(*(_list_words(load_question(name).sql) for name in questions))
-    derived = {name: views[name] for name in DERIVED if name in words}
-    words.update(*(_list_words(sql) for sql in derived.values()))
+    texts = [load_question(name).sql for name in questions]
+    derived = {name: views[name] for name in DERIVED if any(name in _list_words(sql) for sql in texts)}
+    words = [_list_words(sql) for sql in (*texts, *derived.values())]
     store.command(f"CREATE DATABASE {database}")
-    for name in sorted((views.keys() & words) - {*COPIED, *DERIVED, "tasks"}):
+    for name in sorted((views.keys() & set().union(*words)) - {*COPIED, *DERIVED, "tasks"}):
         store.command(f"CREATE VIEW {database}.{name} AS SELECT * FROM {store.database}.{name}")  # noqa: S608
-    for view in (one for one in COPIED if one in words):
-        columns = ", ".join(_narrow(name, questions) for name in _list_columns(store, view) if name in words)
+    for view in COPIED:
+        named = set().union(*(ones for ones in words if ones & {view, *(["tasks"] if view == "task_runs" else [])}))
+        if not (columns := [_narrow(name, questions) for name in _list_columns(store, view) if name in named]):
+            continue
         within = "" if view in TIMELESS else _WITHIN
         store.command(
-            f"CREATE TABLE {database}.{view} ENGINE = MergeTree ORDER BY tuple() AS "  # noqa: S608 - our own names
-            f"SELECT {columns} FROM {store.database}.{view} {_OF_TASKS} {within}",
+            f"CREATE TABLE {database}.{view} ENGINE = MergeTree ORDER BY tuple() SETTINGS {_UNMERGED} AS "  # noqa: S608
+            f"SELECT {', '.join(columns)} FROM {store.database}.{view} {_OF_TASKS} {within}",
             tasks=list(scope.tasks),
             since=scope.since - AROUND,
             until=scope.until + AROUND,

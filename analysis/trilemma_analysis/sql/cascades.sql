@@ -39,7 +39,7 @@ runs AS
         AND outcome IN ('success', 'failure')
         AND input_id != ''
 ),
-signs AS
+signed AS
 (
     SELECT task_id
     FROM call_signs
@@ -96,7 +96,7 @@ theirs AS
             runs.won AS won,
             runs.cost AS cost,
             runs.length_ns AS length_ns,
-            toUInt64(runs.failed OR runs.task_id IN (SELECT task_id FROM signs)
+            toUInt64(runs.failed OR runs.task_id IN (SELECT task_id FROM signed)
                 OR (policies.number, runs.task_id) IN (SELECT number, task_id FROM low)) AS falls_back
         FROM runs
         INNER JOIN policies ON policies.task_name = runs.task_name AND policies.candidate = runs.combination

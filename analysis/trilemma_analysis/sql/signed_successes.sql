@@ -22,7 +22,7 @@ INNER JOIN
         AND started_at >= {since:DateTime64(6, 'UTC')}
         AND task_id != '' AND (is_truncated OR is_refused OR is_filtered OR is_blocked)
     GROUP BY task_id
-) AS signs USING (task_id)
+) AS their_signs USING (task_id)
 WHERE (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, task_name))
     AND ({service:String} = '' OR service_name = {service:String})
     AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
