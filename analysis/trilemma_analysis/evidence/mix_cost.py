@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trilemma_analysis.analysis import Analysis
 
-__all__ = ["claim_costs"]
+__all__ = ["Cost", "claim_costs", "name_parts", "read_cost"]
 
 KINDS = ("input", "read", "written", "output")
 LEAST_PRICED = 50  # runs with a price in each half
@@ -36,7 +36,11 @@ SAME_PRICE = 0.001  # prices per token that differ by less are equal but for rou
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost per run of both halves, and what its change is made of; parts are None where tokens are unknown."""
+    """Cost per run of both halves, and what its change is made of.
+
+    ``parts`` are empty where calls lack a price, and without ``price`` where costs do not say what their tokens cost:
+    then ``amount`` is tokens and prices together.
+    """
 
     before: float
     after: float
@@ -51,22 +55,23 @@ class Cost:
 def claim_costs(
     analysis: Analysis,
     halves: Mapping[str, Sequence[dict[str, Any]]],
-    calls: Sequence[dict[str, Any]],
+    calls: Mapping[str, Sequence[dict[str, Any]]],
     kind: str,
     questions: tuple[str, ...],
 ) -> list[MixClaim]:
     """Return for each task the claim that its cost per run changed."""
     claims = []
     for task in sorted(halves):
-        cost = _read_cost(analysis, task, halves[task], [row for row in calls if row["task_name"] == task])
+        cost = read_cost(analysis, task, halves[task], calls.get(task, ()))
         if cost is not None:
             claims.append(MixClaim(cost.p_value, partial(_report, task, cost, kind, questions)))
     return claims
 
 
-def _read_cost(
+def read_cost(
     analysis: Analysis, task: str, rows: Sequence[dict[str, Any]], calls: Sequence[dict[str, Any]]
 ) -> Cost | None:
+    """Return the cost per run of both halves and what moved it; None with few prices, none, or several currencies."""
     currencies = {currency for row in rows for currency in row["currencies"]}
     priced = [sum(row["priced"] for row in rows if row["is_after"] == half) for half in (False, True)]
     if min(priced) < LEAST_PRICED or len(currencies) > 1:
@@ -123,7 +128,7 @@ def _split(calls: Sequence[dict[str, Any]], runs: Sequence[int]) -> tuple[dict[s
                 repriced.add(f"{model} {kind} {say_ratio(new / old)}")
     columns = [tuple(np.array(values).T) for values in (share, amount, price)]
     parts = split_cost(*((one[0], one[1]) for one in columns))
-    return (parts if has_parts else {**parts, "price": 0.0}), tuple(sorted(repriced))
+    return {name: part for name, part in parts.items() if has_parts or name != "price"}, tuple(sorted(repriced))
 
 
 def _read_item(row: dict[str, Any] | None, kind: str, *, has_parts: bool) -> tuple[float, float] | None:
@@ -153,7 +158,7 @@ def _report(task: str, one: Cost, kind: str, questions: tuple[str, ...], p_value
         return None
     verb = "rose" if change > 0 else "fell"
     name, largest = max(
-        (("other models or more calls", one.parts["mix"]), ("other prices", one.parts["price"])),
+        (("other models or more calls", one.parts["mix"]), ("other prices", one.parts.get("price", 0.0))),
         key=lambda part: part[1] * change,
     )
     return Finding(
@@ -167,16 +172,14 @@ def _report(task: str, one: Cost, kind: str, questions: tuple[str, ...], p_value
         what=(
             f"From the first to the last half of the time a run went from {say_money(one.before, one.currency)} to "
             f"{say_money(one.after, one.currency)}, {say_change(ratio)} (p = {p_value:.2g}, adjusted for all claims of "
-            f"this report). Of the difference {say_money(one.parts['mix'], one.currency)} is other models or calls, "
-            f"{say_money(one.parts['amount'], one.currency)} other tokens per call, "
-            f"{say_money(one.parts['price'], one.currency)} other prices per token."
+            f"this report). Of the difference {_say_parts(one)}."
             + (f" Prices that changed: {'; '.join(one.repriced[:3])}." if one.repriced else "")
         ),
         verdict=Verdict.ACT if change > 0 else Verdict.DONT,
         evidence=Evidence(n=one.n, unit="priced runs", questions=questions, p_value=p_value),
         effects=(
             Effect(side="cost", what="cost per run, last half to first", estimate=ratio),
-            *(_part(one, name, what) for name, what in _PARTS),
+            *(_part(one, name, f"of the change, by {what}") for name, what in name_parts(one).items()),
         ),
         risk="The parts are arithmetic on what was spent, and have no error of their own; which inputs came is chance.",
         change=(
@@ -188,11 +191,16 @@ def _report(task: str, one: Cost, kind: str, questions: tuple[str, ...], p_value
     )
 
 
-_PARTS = (
-    ("mix", "of the change, by other models or more calls"),
-    ("amount", "of the change, by other tokens per call"),
-    ("price", "of the change, by other prices"),
-)
+def name_parts(one: Cost) -> dict[str, str]:
+    """Return what each part of the change is, in words."""
+    amount = "other tokens per call" if "price" in one.parts else "other tokens per call or prices"
+    names = {"mix": "other models or more calls", "amount": amount, "price": "other prices"}
+    return {part: name for part, name in names.items() if part in one.parts}
+
+
+def _say_parts(one: Cost) -> str:
+    *first, last = [f"{say_money(one.parts[part], one.currency)} is {name}" for part, name in name_parts(one).items()]
+    return f"{', '.join(first)} and {last}"
 
 
 def _part(one: Cost, name: str, what: str) -> Effect:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from trilemma_analysis.stats.intervals import Interval
 
+    Grouping = tuple[str, Callable[[dict[str, Any]], str]]
+
 __all__ = ["Shift", "add_up", "choose_group", "p_value_of", "split_success"]
 
 LEAST_IN_GROUP = 20  # runs of a group in both halves together; smaller groups are taken as one
@@ -36,7 +38,6 @@ class Shift:
     split: MixSplit
     standardised: Interval | None
     """The second half's rate at the first half's mix; None where the first half has a group that the second lacks."""
-    is_simpson: bool
 
     @property
     def p_mix(self) -> float:
@@ -54,6 +55,10 @@ class Shift:
         """Return the runs with an outcome, before and after (as independent ones)."""
         return float(self.before.n.sum()), float(self.after.n.sum())
 
+    def is_turned(self, alpha: float) -> bool:
+        """Return whether the mix surely turns the comparison round: the groups moved the other way than the total."""
+        return is_simpson(self.before, self.after, alpha)
+
     def movers(self, count: int) -> list[int]:
         """Return the groups whose share moved most, first those that moved the rate most by it."""
         middle = np.nan_to_num(np.where(self.before.n > 0, self.before.mean, self.after.mean))
@@ -62,7 +67,7 @@ class Shift:
         return [int(at) for at in np.argsort(-moved, kind="stable")[:count]]
 
 
-def choose_group(rows: Sequence[dict[str, Any]]) -> tuple[str, Callable[[dict[str, Any]], str]]:
+def choose_group(rows: Sequence[dict[str, Any]]) -> Grouping:
     """Return what tells groups of runs apart, in a word and as a name: segment, combination, or both of them."""
     runs = sum(row["runs"] for row in rows)
     named = sum(row["runs"] for row in rows if row["segment"])
@@ -78,10 +83,9 @@ def choose_group(rows: Sequence[dict[str, Any]]) -> tuple[str, Callable[[dict[st
 
 def split_success(
     rows: Sequence[dict[str, Any]],
-    grouping: tuple[str, Callable[[dict[str, Any]], str]],
+    grouping: Grouping,
     design_effect: float,
     confidence: float,
-    simpson_alpha: float,
 ) -> Shift | None:
     """Split the change of success between rows of both halves; None with fewer than two groups, or an empty half.
 
@@ -90,7 +94,6 @@ def split_success(
         grouping: what tells groups apart, in a word and as a name, as from choose_group.
         design_effect: by which repeated inputs make runs count less.
         confidence: of the intervals.
-        simpson_alpha: error of saying that the mix turns the comparison round.
     """
     counts = add_up(rows, grouping[1])
     names = sorted(counts)
@@ -106,7 +109,6 @@ def split_success(
         after=after,
         split=split_change(before, after, confidence),
         standardised=standardise(after, before.share, confidence) if there else None,
-        is_simpson=is_simpson(before, after, simpson_alpha),
     )
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trilemma_analysis.claims import CLAIM_FAMILIES, adjust_claims
 from trilemma_analysis.estimate import to_estimate
+from trilemma_analysis.evidence.halves import read_calls, read_halves, split_by_source, split_by_traffic
 from trilemma_analysis.evidence.mix_claim import MixClaim
 from trilemma_analysis.evidence.mix_cost import claim_costs
-from trilemma_analysis.evidence.mixes import Shift, choose_group, split_success
 from trilemma_analysis.evidence.reversals import claim_reversals
 from trilemma_analysis.evidence.sample_ratio import claim_ratios
 from trilemma_analysis.evidence.savings import identify
@@ -21,38 +20,30 @@ from trilemma_analysis.wording import say_change, say_count, say_points, say_sha
 if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
     from trilemma_analysis.estimate import Estimate
+    from trilemma_analysis.evidence.mixes import Shift
     from trilemma_analysis.stats.intervals import Interval
 
 __all__ = ["KIND", "QUESTIONS", "find"]
 
 KIND = "mix_change"
 QUESTIONS = ("mix_halves", "call_amounts", "experiment_units")
-MOST_SEGMENTS = 100
-LEAST_KNOWN = 30  # runs with an outcome in each half
 # A mix that surely moves a rate by two points does what many a release does; smaller ones come and go with the week.
 LEAST_MIX = 0.02
 NAMED = 3
 MOST_WANTED = 10.0  # times the runs there are: more than that is no advice
-_NO_SOURCE = "nobody named"
 
 
 def find(analysis: Analysis) -> list[Finding]:
     """Return what moved the totals of tasks beyond chance, totals that segments contradict, and broken experiments."""
     if not analysis.measures:
         return []
-    tasks = sorted({one.task for one in analysis.measures})
-    middles = [_find_middle(analysis, task) for task in tasks]
-    split: dict[str, Any] = {"split_tasks": tasks, "split_us": middles}
-    halves: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in analysis.ask("mix_halves", **split, most_segments=MOST_SEGMENTS):
-        halves[row["task_name"]].append(row)
-    calls = analysis.ask("call_amounts", **split)
-    traffic = [(task, one) for task in tasks if (one := _split(analysis, task, halves[task])) is not None]
-    sources = [
-        (task, one) for task in tasks if (one := _split(analysis, task, halves[task], by_source=True)) is not None
-    ]
+    halves, calls = read_halves(analysis), read_calls(analysis)
+    tasks = sorted(halves)
+    traffic = [(task, one) for task in tasks if (one := split_by_traffic(analysis, task, halves[task])) is not None]
+    sources = [(task, one) for task in tasks if (one := split_by_source(analysis, task, halves[task])) is not None]
+    level = analysis.alpha / CLAIM_FAMILIES
     claims = [
-        *(MixClaim(one.p_mix, partial(_report_mix, task, one)) for task, one in traffic),
+        *(MixClaim(one.p_mix, partial(_report_mix, task, one, level)) for task, one in traffic),
         *(MixClaim(one.p_mix, partial(_report_sources, task, one)) for task, one in sources),
         *claim_costs(analysis, halves, calls, KIND, QUESTIONS),
         *claim_reversals(analysis, halves, KIND, QUESTIONS),
@@ -68,32 +59,7 @@ def find(analysis: Analysis) -> list[Finding]:
     return list(found.values())
 
 
-def _find_middle(analysis: Analysis, task: str) -> int:
-    ones = analysis.of_task(task)
-    return (min(one.first_us for one in ones) + max(one.last_us for one in ones)) // 2 + 1
-
-
-def _split(analysis: Analysis, task: str, rows: list[dict[str, Any]], *, by_source: bool = False) -> Shift | None:
-    """Split the change of a task's success by its traffic, or by who told the outcomes."""
-    ones = analysis.of_task(task)
-    effective = sum(one.effective_n for one in ones)
-    if not effective:
-        return None
-    shift = split_success(
-        rows,
-        ("evaluators", _name_source) if by_source else choose_group(rows),
-        max(sum(one.known for one in ones) / effective, 1.0),
-        analysis.options.confidence,
-        analysis.alpha / CLAIM_FAMILIES,
-    )
-    return shift if shift is not None and min(shift.known) >= LEAST_KNOWN else None
-
-
-def _name_source(row: dict[str, Any]) -> str:
-    return row["outcome_source"] or _NO_SOURCE
-
-
-def _report_mix(task: str, one: Shift, p_value: float) -> Finding | None:
+def _report_mix(task: str, one: Shift, level: float, p_value: float) -> Finding | None:
     """Report a mix that moved the total, and whether the rates at an equal mix moved too."""
     total, mix, rate = (_estimate(one, part) for part in (one.split.total, one.split.mix, one.split.rate))
     if not _is_much(mix):
@@ -104,7 +70,7 @@ def _report_mix(task: str, one: Shift, p_value: float) -> Finding | None:
         kind=KIND,
         task=task,
         where=task,
-        title=f"{task}: {_name_change(one)}",
+        title=f"{task}: {_name_change(one, level)}",
         what=(
             f"From the first to the last half of the time success went {say_change(total)}. That other {one.by} ran "
             f"makes {say_change(mix)} of it, that the same ones did otherwise {say_change(rate)} (p = {p_value:.2g}, "
@@ -144,9 +110,9 @@ def _is_much(mix: Estimate) -> bool:
     return (mix.low or 0) >= LEAST_MIX or (mix.high or 0) <= -LEAST_MIX
 
 
-def _name_change(one: Shift) -> str:
+def _name_change(one: Shift, level: float) -> str:
     total, mix, rate = (float(part.estimate) for part in (one.split.total, one.split.mix, one.split.rate))
-    if one.is_simpson:
+    if one.is_turned(level):
         verb = "fell" if total < 0 else "rose"
         return f"success {verb} only because other {one.by} ran: at the same mix it moved the other way"
     if (mix > 0 and float(one.split.rate.high) < 0) or (mix < 0 and float(one.split.rate.low) > 0):

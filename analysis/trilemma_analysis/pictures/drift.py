@@ -10,6 +10,8 @@ import numpy as np
 
 from trilemma_analysis.buckets import find_width
 from trilemma_analysis.estimate import Estimate, to_estimate
+from trilemma_analysis.evidence.halves import read_calls, read_halves, split_by_source, split_by_traffic
+from trilemma_analysis.evidence.mix_cost import name_parts, read_cost
 from trilemma_analysis.findings.drift import LEAST_RUNS, find_drifts
 from trilemma_analysis.pictures.marks import by_task, choose_most, read_time, share_of, width_of
 from trilemma_analysis.pictures.picture import Frame, Mark, Moment, Picture
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trilemma_analysis.analysis import Analysis
+    from trilemma_analysis.evidence.mix_cost import Cost
+    from trilemma_analysis.evidence.mixes import Shift
 
 __all__ = ["ASKS", "KINDS", "NEEDS", "QUESTIONS", "TITLE", "TOPIC", "make"]
 
@@ -29,7 +33,7 @@ NEEDS = (
     "A change needs 20 runs before and after it; segments of the traffic are told with `trilemma.task(segment=...)`."
 )
 KINDS = ("drift", "mix_change")
-QUESTIONS = ("series", "traffic")
+QUESTIONS = ("series", "traffic", "mix_halves", "call_amounts")
 MOST = 4  # lines in one picture, those with the most runs
 COLUMNS = (
     "known",
@@ -50,7 +54,7 @@ SIDES = {
 
 def make(analysis: Analysis) -> list[Picture]:
     """Return the pictures of each task."""
-    return [*_draw_series(analysis), *_draw_mix(analysis)]
+    return [*_draw_series(analysis), *_draw_mix(analysis), *_draw_movers(analysis)]
 
 
 def _draw_series(analysis: Analysis) -> list[Picture]:
@@ -158,6 +162,56 @@ def _draw_mix(analysis: Analysis) -> list[Picture]:
                 frame = Frame(TOPIC, task, analysis.options.confidence)
                 pictures.append(frame.draw(title, axis, marks, question="traffic", form="lines"))
     return pictures
+
+
+def _draw_movers(analysis: Analysis) -> list[Picture]:
+    """Return what moved success, and cost, from the first half of each task's time to the last."""
+    if not analysis.measures:
+        return []
+    halves, calls = read_halves(analysis), read_calls(analysis)
+    pictures = []
+    for task, rows in halves.items():
+        frame = Frame(TOPIC, task, analysis.options.confidence)
+        marks = _mark_success(split_by_traffic(analysis, task, rows), split_by_source(analysis, task, rows))
+        if marks:
+            axis = "change of the success rate, last half of the time minus first"
+            title = "What moved success?"
+            pictures.append(frame.draw(title, axis, marks, question="mix_halves", is_change=True))
+        cost = read_cost(analysis, task, rows, calls.get(task, ()))
+        if cost is not None and cost.parts:
+            axis = "cost per run, last half of the time to first (1: no change)"
+            title = "What moved the cost?"
+            pictures.append(frame.draw(title, axis, _mark_cost(cost), question="call_amounts", is_change=True))
+    return pictures
+
+
+def _mark_success(traffic: Shift | None, sources: Shift | None) -> list[Mark]:
+    """Return the change of the rate, and its parts."""
+    parts: list[tuple[str, Shift, Interval]] = []
+    if traffic is not None:
+        parts += [
+            ("in all", traffic, traffic.split.total),
+            (f"by other {traffic.by}", traffic, traffic.split.mix),
+            (f"by the same {traffic.by} doing otherwise", traffic, traffic.split.rate),
+        ]
+    if sources is not None:
+        parts.append(("by who told the outcomes", sources, sources.split.mix))
+    method = "Kitagawa's split, delta method"
+    return [
+        Mark(name=name, estimate=to_estimate(part, round(sum(shift.known)), "share", method))
+        for name, shift, part in parts
+    ]
+
+
+def _mark_cost(cost: Cost) -> list[Mark]:
+    """Return the cost per run as a ratio to the first half's, and what each part of the change alone would make it."""
+    whole = to_estimate(cost.ratio, cost.n, "ratio", "means of both halves, delta method on the log scale")
+    marks = [Mark(name="in all", estimate=whole)]
+    for part, name in name_parts(cost).items():
+        ratio = 1 + cost.parts[part] / cost.before  # arithmetic on what was spent, which has no error of its own
+        exact = Estimate(value=ratio, low=ratio, high=ratio, n=cost.n, unit="ratio", method="Shapley value, exact")
+        marks.append(Mark(name=f"by {name}", estimate=exact))
+    return marks
 
 
 def _mark_shares(counts: Counter[tuple[str, int]], width_s: int, analysis: Analysis) -> list[Mark]:

@@ -3,7 +3,7 @@
 --     split_tasks Array(String) and split_us Array(Int64): for each task the time in microseconds since 1970 that ends its first half.
 -- columns: task_name, is_after, model; calls, priced UInt64; over the priced calls input_tokens (neither read from nor written to a cache),
 --     read_tokens, written_tokens, output_tokens Float64 and their costs input_cost, read_cost, written_cost, output_cost, other_cost Float64
---     (of the currency); parts UInt64 (priced calls whose output has a cost of its own); price_versions Array(String).
+--     (of the currency; other is what these leave of the whole cost); parts UInt64 (priced calls whose output has a cost of its own); price_versions Array(String).
 -- cost: one pass over the calls of the period, fifteen columns.
 SELECT
     toString(calls.task_name) AS task_name,
@@ -20,7 +20,9 @@ SELECT
     toFloat64(sum(toInt128(round(ifNull(calls.cost_cache_read, 0) * 1e12)))) / 1e12 AS read_cost,
     toFloat64(sum(toInt128(round(ifNull(calls.cost_cache_write, 0) * 1e12)))) / 1e12 AS written_cost,
     toFloat64(sum(toInt128(round(ifNull(calls.cost_output, 0) * 1e12)))) / 1e12 AS output_cost,
-    toFloat64(sum(toInt128(round(ifNull(calls.cost_other, 0) * 1e12)))) / 1e12 AS other_cost,
+    toFloat64(sum(toInt128(round(ifNull(calls.cost, 0) * 1e12)) - toInt128(round(ifNull(calls.cost_input, 0) * 1e12))
+        - toInt128(round(ifNull(calls.cost_cache_read, 0) * 1e12)) - toInt128(round(ifNull(calls.cost_cache_write, 0) * 1e12))
+        - toInt128(round(ifNull(calls.cost_output, 0) * 1e12)))) / 1e12 AS other_cost,
     arraySort(groupUniqArrayIf(toString(price_version), price_version != '')) AS price_versions
 FROM llm_calls AS calls
 WHERE calls.task_name != '' AND (empty({tasks:Array(String)}) OR has({tasks:Array(String)}, calls.task_name))

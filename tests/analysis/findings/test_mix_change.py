@@ -122,6 +122,9 @@ def fill(store: Store) -> None:
     for name, lost in (("broken", 0.3), ("fine", 0.0)):
         drawn = ["short" if one else "control" for one in draw(0.5, 0.5)]
         add_assignments(store, name, [one for one in drawn if one == "control" or rng.random() >= lost])
+    dear = draw(0.1, 0.6)
+    whole = {"model": np.where(dear, "gpt-large", "gpt-mini"), "cost": np.where(dear, 0.01, 0.001)}
+    add_traffic(store, "whole", rng, hard=False, rates=0.9, **whole)
 
 
 @pytest.fixture(scope="module", name="found")
@@ -145,7 +148,7 @@ def parts(one: Finding) -> dict[str, tuple[float, float, float]]:
 
 def test_each_cause_is_found_and_nothing_else(found: dict[str, Finding]) -> None:
     """Tasks of which something moved have a finding; those that nothing moved, or only tokens (drift), have none."""
-    assert set(found) == {"mix", "hidden", "simpson", "evaluators", "price", "models", "contrary", "broken"}
+    assert set(found) == {"mix", "hidden", "simpson", "evaluators", "price", "models", "contrary", "broken", "whole"}
 
 
 def test_fall_by_mix_alone_is_not_a_fall_of_rates(found: dict[str, Finding]) -> None:
@@ -199,6 +202,16 @@ def test_dearer_models_are_mix(found: dict[str, Finding]) -> None:
     assert parts(one)["of the change, by other prices"][1] == pytest.approx(0, abs=1e-9)
 
 
+def test_costs_without_parts_are_split_too(found: dict[str, Finding]) -> None:
+    """Where calls say their whole cost alone, dearer models are told from the rest, and prices from nothing."""
+    one = found["whole"]
+    assert "most by other models or more calls" in one.title
+    assert "is other tokens per call or prices." in one.what
+    low, _, high = parts(one)["of the change, by other models or more calls"]
+    assert low == high == pytest.approx(0.5 * 0.009, rel=0.1)
+    assert "of the change, by other prices" not in parts(one)
+
+
 def test_contrary_segments_forbid_the_total(found: dict[str, Finding]) -> None:
     """A model worse in all, better on one segment and far worse on the other is not to be judged by the total."""
     one = found["contrary"]
@@ -250,7 +263,7 @@ def test_intervals_of_the_parts_hold_the_truth() -> None:
                         "successes": int(rng.binomial(known, rates[half][at])),
                     }
                 )
-        one = split_success(rows, choose_group(rows), 1.0, 0.95, 0.01)
+        one = split_success(rows, choose_group(rows), 1.0, 0.95)
         assert one is not None
         held += [bool(one.split.mix.covers(mix)), bool(one.split.rate.covers(rate))]
     assert (held / rounds >= 0.93).all()

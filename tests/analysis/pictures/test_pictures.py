@@ -142,6 +142,17 @@ def test_pictures_count_every_run(report: Report) -> None:
     assert sum(mark.estimate.n for mark in success.marks) == sum(one.known for one in summary.combinations)
 
 
+def test_parts_add_up_to_what_moved(report: Report) -> None:
+    """What moved success and cost between the halves of each task's time adds up to how far they went."""
+    moved = [one for one in report.pictures if one.title.startswith("What moved ")]
+    assert {one.task for one in moved} >= {"support.refund", "support.reply", "support.summary", "support.triage"}
+    assert {one.title for one in moved} == {"What moved success?", "What moved the cost?"}
+    for picture in moved:
+        none = 1.0 if picture.marks[0].estimate.unit == "ratio" else 0.0
+        whole, *parts = [(one.estimate.value or 0.0) - none for one in picture.marks]
+        assert whole == pytest.approx(sum(parts), abs=1e-9)
+
+
 def test_nothing_traced_nothing_drawn(tmp_path: Path) -> None:
     """Runs without hashes, prompts, segments, decisions or verdicts have no pictures beside those over time."""
     with make_store(tmp_path) as store:
