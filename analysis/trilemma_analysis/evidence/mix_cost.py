@@ -51,6 +51,11 @@ class Cost:
     parts: dict[str, float]
     repriced: tuple[str, ...]
 
+    @property
+    def change(self) -> Estimate:
+        """Return the cost per run of the last half over that of the first."""
+        return to_estimate(self.ratio, self.n, "ratio", "means of both halves, delta method on the log scale")
+
 
 def claim_costs(
     analysis: Analysis,
@@ -150,7 +155,7 @@ def _fill_prices(items: Sequence[tuple[float, float]]) -> list[tuple[float, floa
 
 
 def _report(task: str, one: Cost, kind: str, questions: tuple[str, ...], p_value: float) -> Finding | None:
-    ratio = to_estimate(one.ratio, one.n, "ratio", "means of both halves, delta method on the log scale")
+    ratio = one.change
     change = one.after - one.before
     away = (ratio.low or 0) >= 1 + LEAST_CHANGE or (ratio.high or math.inf) <= 1 - LEAST_CHANGE
     explained = abs(one.parts.get("mix", 0.0)) + abs(one.parts.get("price", 0.0))

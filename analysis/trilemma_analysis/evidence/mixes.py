@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from trilemma_analysis.estimate import to_estimate
 from trilemma_analysis.stats.intervals import two_sided_z
 from trilemma_analysis.stats.mix import Groups, MixSplit, is_simpson, split_change, standardise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trilemma_analysis.estimate import Estimate
     from trilemma_analysis.stats.intervals import Interval
 
     Grouping = tuple[str, Callable[[dict[str, Any]], str]]
@@ -54,6 +56,10 @@ class Shift:
     def known(self) -> tuple[float, float]:
         """Return the runs with an outcome, before and after (as independent ones)."""
         return float(self.before.n.sum()), float(self.after.n.sum())
+
+    def estimate(self, part: Interval) -> Estimate:
+        """Return a part of the split with what it rests on."""
+        return to_estimate(part, round(sum(self.known)), "share", "Kitagawa's split, delta method")
 
     def is_turned(self, alpha: float) -> bool:
         """Return whether the mix surely turns the comparison round: the groups moved the other way than the total."""

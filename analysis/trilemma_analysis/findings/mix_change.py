@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from trilemma_analysis.analysis import Analysis
     from trilemma_analysis.estimate import Estimate
     from trilemma_analysis.evidence.mixes import Shift
-    from trilemma_analysis.stats.intervals import Interval
 
 __all__ = ["KIND", "QUESTIONS", "find"]
 
@@ -61,7 +60,7 @@ def find(analysis: Analysis) -> list[Finding]:
 
 def _report_mix(task: str, one: Shift, level: float, p_value: float) -> Finding | None:
     """Report a mix that moved the total, and whether the rates at an equal mix moved too."""
-    total, mix, rate = (_estimate(one, part) for part in (one.split.total, one.split.mix, one.split.rate))
+    total, mix, rate = (one.estimate(part) for part in (one.split.total, one.split.mix, one.split.rate))
     if not _is_much(mix):
         return None
     fell = (rate.high or 0) < 0 or (one.by == "combinations" and (mix.high or 0) < 0)
@@ -102,10 +101,6 @@ def _name_next(one: Shift, *, fell: bool) -> str:
     return f"If {one.groups[one.movers(1)[0]]} was not meant to take another share of the runs, give it back."
 
 
-def _estimate(one: Shift, part: Interval) -> Estimate:
-    return to_estimate(part, round(sum(one.known)), "share", "Kitagawa's split, delta method")
-
-
 def _is_much(mix: Estimate) -> bool:
     return (mix.low or 0) >= LEAST_MIX or (mix.high or 0) <= -LEAST_MIX
 
@@ -141,7 +136,7 @@ def _say_standardised(one: Shift) -> str:
 
 def _report_sources(task: str, one: Shift, p_value: float) -> Finding | None:
     """Report outcomes that other sources tell than before, and that moved the total by it."""
-    mix, total = _estimate(one, one.split.mix), _estimate(one, one.split.total)
+    mix, total = one.estimate(one.split.mix), one.estimate(one.split.total)
     if not _is_much(mix):
         return None
     return Finding(
@@ -166,7 +161,7 @@ def _report_sources(task: str, one: Shift, p_value: float) -> Finding | None:
 
 def _report_open(analysis: Analysis, task: str, one: Shift) -> Finding | None:
     """Report a mix that may have moved the total by the margin or more, where more runs would tell."""
-    mix = _estimate(one, one.split.mix)
+    mix = one.estimate(one.split.mix)
     value, reach = abs(mix.value or 0.0), ((mix.high or 0.0) - (mix.low or 0.0)) / 2
     margin = analysis.options.margin_of(task)
     if value < margin or reach <= value:

@@ -187,26 +187,21 @@ def _draw_movers(analysis: Analysis) -> list[Picture]:
 
 def _mark_success(traffic: Shift | None, sources: Shift | None) -> list[Mark]:
     """Return the change of the rate, and its parts."""
-    parts: list[tuple[str, Shift, Interval]] = []
+    marks = []
     if traffic is not None:
-        parts += [
-            ("in all", traffic, traffic.split.total),
-            (f"by other {traffic.by}", traffic, traffic.split.mix),
-            (f"by the same {traffic.by} doing otherwise", traffic, traffic.split.rate),
+        marks += [
+            Mark(name="in all", estimate=traffic.estimate(traffic.split.total)),
+            Mark(name=f"by other {traffic.by}", estimate=traffic.estimate(traffic.split.mix)),
+            Mark(name=f"by the same {traffic.by} doing otherwise", estimate=traffic.estimate(traffic.split.rate)),
         ]
     if sources is not None:
-        parts.append(("by who told the outcomes", sources, sources.split.mix))
-    method = "Kitagawa's split, delta method"
-    return [
-        Mark(name=name, estimate=to_estimate(part, round(sum(shift.known)), "share", method))
-        for name, shift, part in parts
-    ]
+        marks.append(Mark(name="by who told the outcomes", estimate=sources.estimate(sources.split.mix)))
+    return marks
 
 
 def _mark_cost(cost: Cost) -> list[Mark]:
     """Return the cost per run as a ratio to the first half's, and what each part of the change alone would make it."""
-    whole = to_estimate(cost.ratio, cost.n, "ratio", "means of both halves, delta method on the log scale")
-    marks = [Mark(name="in all", estimate=whole)]
+    marks = [Mark(name="in all", estimate=cost.change)]
     for part, name in name_parts(cost).items():
         ratio = 1 + cost.parts[part] / cost.before  # arithmetic on what was spent, which has no error of its own
         exact = Estimate(value=ratio, low=ratio, high=ratio, n=cost.n, unit="ratio", method="Shapley value, exact")
